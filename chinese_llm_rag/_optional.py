@@ -1,0 +1,26 @@
+"""Import an optional package when it is first used, or say which extra brings it."""
+
+import importlib
+from types import ModuleType
+
+from chinese_llm_rag.errors import MissingDependencyError
+
+
+def optional_import(module: str, *, extra: str) -> ModuleType:
+    """The imported module.
+
+    Args:
+        module: dotted name, for example "llama_cpp".
+        extra: the extra of this distribution that installs it.
+
+    Raises:
+        MissingDependencyError: the package is not installed. An ImportError from inside an
+            installed package is a broken installation and passes through unchanged.
+    """
+    top_level = module.partition(".")[0]
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != top_level:
+            raise
+        raise MissingDependencyError(top_level, extra) from error

@@ -1,0 +1,1 @@
+"""retrieve: query -> list[Document], best first."""

@@ -1,0 +1,192 @@
+"""The values that flow from stage to stage.
+
+All offsets are characters (Unicode code points) of the file's text, end exclusive; pages count from
+1. The file's text is its pages joined by PAGE_SEPARATOR; formats without pages are one page.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, NotRequired, TypedDict
+
+PAGE_SEPARATOR = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters start..end of a text, end exclusive."""
+
+    start: int
+    end: int
+
+
+class PageMetadata(TypedDict):
+    """Metadata of a loaded Document: one page of one file."""
+
+    source: str
+    content_hash: str  # SHA-256 of the file's bytes, hex
+    page: int
+    n_pages: int
+    start: int  # where this page begins in the file's text
+
+
+class ChunkMetadata(TypedDict):
+    """Metadata of a chunk, and of the passage that is retrieved from it."""
+
+    source: str
+    content_hash: str
+    page_start: int
+    page_end: int
+    start: int
+    end: int
+    page_offsets: list[int]  # where pages page_start..page_end begin in the file's text
+    chunk_id: NotRequired[str]  # set by the knowledge base
+    score: NotRequired[float]  # set by a retriever; higher is better
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A numbered piece of evidence, as it stands in a prompt.
+
+    `number` counts from 1 and is the [n] of the prompt; 0 when the passage is in no prompt.
+    """
+
+    text: str
+    source: str
+    page_start: int
+    page_end: int
+    start: int
+    end: int
+    page_offsets: tuple[int, ...] = ()
+    score: float = 0.0
+    number: int = 0
+
+    def pages_of(self, start: int, end: int) -> tuple[int, int]:
+        """First and last page that characters start..end of the file's text lie on.
+
+        Falls back on the whole page range where the page offsets are not known.
+        """
+        if not self.page_offsets:
+            return self.page_start, self.page_end
+        pages = [self.page_start + i for i, offset in enumerate(self.page_offsets) if offset < max(end, start + 1)]
+        last = pages[-1] if pages else self.page_start
+        before = [self.page_start + i for i, offset in enumerate(self.page_offsets) if offset <= start]
+        return (before[-1] if before else self.page_start), last
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form in which `--json` prints a passage."""
+        return {
+            "file": self.source,
+            "page_start": self.page_start,
+            "page_end": self.page_end,
+            "start": self.start,
+            "end": self.end,
+            "score": self.score,
+            "text": self.text,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PackedContext:
+    """Passages [1]..[n] that fit a token budget, best evidence first, and what had to stay out."""
+
+    passages: tuple[Passage, ...]
+    dropped: tuple[Passage, ...] = ()
+    n_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Where in a file a sentence of the answer stands.
+
+    `quote` is the file's text from `start` to `end`; `score` is the share of the sentence that the
+    quote covers, 0..1.
+    """
+
+    passage: int  # number of the passage in the prompt
+    source: str
+    page_start: int
+    page_end: int
+    start: int
+    end: int
+    quote: str
+    score: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form of a passage, and the number of the passage cited."""
+        return {
+            "passage": self.passage,
+            "file": self.source,
+            "page_start": self.page_start,
+            "page_end": self.page_end,
+            "start": self.start,
+            "end": self.end,
+            "score": self.score,
+            "text": self.quote,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSentence:
+    """One sentence of an answer (offsets in the answer's text) and what it rests on."""
+
+    start: int
+    end: int
+    text: str
+    citations: tuple[Citation, ...] = ()
+
+    @property
+    def supported(self) -> bool:
+        """Whether the sentence rests on any passage."""
+        return bool(self.citations)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer, or a piece of one while it streams.
+
+    Pieces add up: `a + b` joins their texts, and everything else comes from the piece that has it
+    (the last of a stream). `refused` is True when the documents do not say; `reason` then tells why.
+    """
+
+    text: str = ""
+    sentences: tuple[AnswerSentence, ...] = ()
+    passages: tuple[Passage, ...] = ()
+    dropped: tuple[Passage, ...] = ()
+    refused: bool = False
+    reason: str | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: "Answer") -> "Answer":
+        return Answer(
+            text=self.text + other.text,
+            sentences=self.sentences + other.sentences,
+            passages=self.passages + other.passages,
+            dropped=self.dropped + other.dropped,
+            refused=self.refused or other.refused,
+            reason=other.reason or self.reason,
+            usage={**self.usage, **other.usage},
+        )
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """All citations, in the order of the sentences."""
+        return tuple(citation for sentence in self.sentences for citation in sentence.citations)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The form in which `ask --json` prints an answer."""
+        citations = [
+            {"sentence": index, **citation.to_dict()}
+            for index, sentence in enumerate(self.sentences)
+            for citation in sentence.citations
+        ]
+        return {
+            "text": self.text,
+            "refused": self.refused,
+            "reason": self.reason,
+            "sentences": [
+                {"start": s.start, "end": s.end, "text": s.text, "supported": s.supported} for s in self.sentences
+            ],
+            "citations": citations,
+            "passages": [{"passage": p.number, **p.to_dict()} for p in self.passages],
+            "dropped": [p.to_dict() for p in self.dropped],
+            "usage": self.usage,
+        }
