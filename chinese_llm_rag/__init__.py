@@ -14,7 +14,7 @@ _HOMES = {
     "RagError": "errors",
 }
 
-__all__ = [*sorted(_HOMES), "__version__"]
+__all__ = ["Answer", "Citation", "RagError", "__version__"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  (PEP 562)

@@ -5,6 +5,7 @@ RagError
 ├── ConfigError             (also ValueError)    setting, origin
 ├── DocumentError                                path, page
 ├── KnowledgeBaseError                           folder
+│   └── KnowledgeBaseBusyError                   another process is writing to it
 ├── ModelLoadError
 └── GenerationError
     └── ContextWindowExceededError               prompt_tokens, max_tokens, context_window
@@ -66,9 +67,7 @@ class ConfigError(RagError, ValueError):
 class DocumentError(RagError):
     """A file that cannot be taken in as a document."""
 
-    def __init__(
-        self, message: str, *, path: Path | str, page: int | None = None, hint: str | None = None
-    ) -> None:
+    def __init__(self, message: str, *, path: Path | str, page: int | None = None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.path = Path(path)
         self.page = page
@@ -80,6 +79,10 @@ class KnowledgeBaseError(RagError):
     def __init__(self, message: str, *, folder: Path | str, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.folder = Path(folder)
+
+
+class KnowledgeBaseBusyError(KnowledgeBaseError):
+    """Another process is writing to the knowledge base."""
 
 
 class ModelLoadError(RagError):

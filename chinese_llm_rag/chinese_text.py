@@ -1,0 +1,116 @@
+"""Chinese text as such: sentences, words to search by, and a normal form. Pure functions on strings.
+
+Knows nothing about documents, indexes or models.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+from chinese_llm_rag.schema import Span
+
+# Han ideographs with their extensions and compatibility forms, 〇 and 々, kana and bopomofo:
+# scripts that write words without spaces between them.
+_HAN_RANGES = "\u3005\u3007\u3040-\u30ff\u3105-\u312f\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+HAN = f"[{_HAN_RANGES}]"
+
+_TERM = re.compile(rf"{HAN}+|[^\W_{_HAN_RANGES}]+")
+_SPACE_BETWEEN_HAN = re.compile(rf"(?<={HAN})\s+(?={HAN})")
+
+_TERMINATORS = "。！？!?；;…｡"
+_CLOSERS = "”’」』）)】》〉］]\"'"
+# A sentence ends after its terminators and the quotes and brackets that close with them. A full stop
+# of Latin text counts only before white space, so that 3.14 and gentoo.1.xml stay whole.
+_SENTENCE_END = re.compile(rf"(?:[{_TERMINATORS}]+|\.(?=[{_CLOSERS}]*(?:\s|$)))[{re.escape(_CLOSERS)}]*")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
+# What a line begins with when it is certainly not the continuation of the line before.
+_OPENS_ITEM = re.compile(
+    r"\s*(?:#{1,6}\s|[-*+•●■◆○▪·–—]\s*|\||>|第[一二三四五六七八九十百千零〇\d]+[编章节条款回]"
+    r"|[（(]?[一二三四五六七八九十]{1,3}[）)、.．]|[（(]?\d{1,3}[）)、]|\d{1,3}(?:\.\d{1,3})*[.．]?\s)"
+)
+_WRAP_COLUMNS = 56  # a line at least this wide without a full stop goes on in the next one
+
+
+def normalize(text: str) -> str:
+    """NFKC, lower case, no white space between Han characters: the form in which texts are compared."""
+    return _SPACE_BETWEEN_HAN.sub("", unicodedata.normalize("NFKC", text).lower())
+
+
+def search_terms(text: str) -> list[str]:
+    """The terms a text is found by, in order, repeats kept.
+
+    Han runs give their single characters and their overlapping pairs; runs of other letters and
+    digits are one term each.
+    """
+    terms: list[str] = []
+    for run in _TERM.findall(normalize(text)):
+        if is_han(run[0]):
+            terms.extend(run)
+            terms.extend(run[i : i + 2] for i in range(len(run) - 1))
+        else:
+            terms.append(run)
+    return terms
+
+
+def is_han(character: str) -> bool:
+    """Whether the character belongs to a script written without spaces between words."""
+    return re.match(HAN, character) is not None
+
+
+def display_width(text: str) -> int:
+    """Columns the text takes in a fixed-width rendering: wide and full-width characters take two."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def opens_item(line: str) -> bool:
+    """Whether a line begins a heading, a list item or an article, and so never continues another."""
+    return _OPENS_ITEM.match(line) is not None
+
+
+def ends_sentence(line: str) -> bool:
+    """Whether the text, white space at its end aside, closes a sentence."""
+    stripped = line.rstrip().rstrip(_CLOSERS)
+    return bool(stripped) and (stripped[-1] in _TERMINATORS or stripped[-1] in ".：:")
+
+
+def iter_paragraphs(text: str) -> Iterator[Span]:
+    """Spans that tile the text, each a paragraph with the line breaks after it.
+
+    A line break inside a hard-wrapped paragraph does not end it: a wide line without a full stop goes
+    on, unless the next one is blank or opens an item.
+    """
+    start, lines = 0, [m for m in _LINE.finditer(text) if m.group()]
+    for line, following in zip(lines, [*lines[1:], None], strict=True):
+        if following is not None and (not following.group().strip() or _continues(line.group(), following.group())):
+            continue
+        yield Span(start, line.end())
+        start = line.end()
+
+
+def _continues(line: str, following: str) -> bool:
+    content = line.strip()
+    if not content or opens_item(following) or content.startswith(("#", "|")):
+        return False
+    return not ends_sentence(content) and display_width(content) >= _WRAP_COLUMNS
+
+
+def iter_sentences(text: str) -> Iterator[Span]:
+    """Spans that tile the text, each a sentence with the white space after it."""
+    for paragraph in iter_paragraphs(text):
+        start = paragraph.start
+        body = text[paragraph.start : paragraph.end]
+        for match in _SENTENCE_END.finditer(body):
+            end = paragraph.start + match.end()
+            end += _leading_space(text, end, paragraph.end)
+            if end > start:
+                yield Span(start, end)
+                start = end
+        if start < paragraph.end:
+            yield Span(start, paragraph.end)
+
+
+def _leading_space(text: str, start: int, end: int) -> int:
+    n = 0
+    while start + n < end and text[start + n].isspace():
+        n += 1
+    return n

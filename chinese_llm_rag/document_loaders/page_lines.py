@@ -1,0 +1,59 @@
+"""Lines of a page's text layer -> paragraphs. Pure; knows nothing about PDF but its line breaks."""
+
+import re
+import unicodedata
+
+from chinese_llm_rag.chinese_text import HAN, display_width, ends_sentence, opens_item
+
+_FULL_LINE = 0.8  # of the page's usual line; a shorter line ends its paragraph
+_USUAL_LINE = 0.9  # quantile of the line widths
+# PDFium writes a hyphen at a line's end as U+0002 or U+FFFE where the word goes on.
+_WORD_BREAK = re.compile("[\u0002\ufffe]$")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
+_COMPATIBILITY = re.compile("[\u2e80-\u2fd5\uf900-\ufaff\U0002f800-\U0002fa1f]")
+_TIGHT = re.compile(rf"{HAN}|[\u2000-\u206f\u3000-\u303f\uff00-\uffef]")  # takes no space at a line's end
+_SPACE_BETWEEN_HAN = re.compile(rf"(?<={HAN})[ \t]+(?={HAN})")
+_DOT_LEADER = re.compile(r"(?:\.\s?){4,}\s*\S{0,6}$|…{2,}\s*\S{0,6}$")  # an entry of a table of contents
+
+
+def join_lines(page_text: str) -> str:
+    """The page's text with the lines of a paragraph joined, paragraphs separated by line breaks.
+
+    No space is put between Han characters. Compatibility ideographs and radicals, which some PDFs
+    give in place of the ordinary characters, become the ordinary ones; this keeps the length.
+    """
+    lines = [line.strip() for line in page_text.splitlines()]
+    widths = sorted(display_width(line) for line in lines if line)
+    if not widths:
+        return ""
+    usual = widths[min(len(widths) - 1, int(len(widths) * _USUAL_LINE))]
+    joined: list[str] = []
+    goes_on = False
+    for line in lines:
+        if not line:
+            goes_on = False
+            continue
+        if goes_on and not opens_item(line):
+            joined[-1] = _join(joined[-1], line)
+        else:
+            joined.append(line)
+        goes_on = _is_full(line, usual)
+    return "\n".join(_clean(line) for line in joined)
+
+
+def _is_full(line: str, usual: int) -> bool:
+    if _WORD_BREAK.search(line):
+        return True
+    return display_width(line) >= _FULL_LINE * usual and not ends_sentence(line) and not _DOT_LEADER.search(line)
+
+
+def _join(before: str, line: str) -> str:
+    if _WORD_BREAK.search(before):
+        return before[:-1] + line
+    tight = _TIGHT.match(before[-1]) or _TIGHT.match(line[0])
+    return before + ("" if tight else " ") + line
+
+
+def _clean(line: str) -> str:
+    line = _COMPATIBILITY.sub(lambda m: unicodedata.normalize("NFKC", m.group()), line)
+    return _SPACE_BETWEEN_HAN.sub("", _CONTROL.sub(" ", line))

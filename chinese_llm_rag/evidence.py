@@ -1,0 +1,73 @@
+"""The gate before the model: do the passages hold what the question asks about?
+
+The rule. A question names its subject in content words, names and numbers; what is left are words that
+only ask. Every number and every Latin name of the question must stand in some passage, and of the
+question's pairs of Han characters at least MIN_COVERAGE must stand in the passages. Rare pairs count no
+more than common ones: the rule stays readable, and a reason can be shown to the user.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chinese_llm_rag.chinese_text import HAN, normalize
+
+MIN_COVERAGE = 0.5
+
+# Words that ask, point, or politely wrap a question; longer ones first, so that they go as a whole.
+_ASKING_WORDS = sorted(
+    "什么时候 什么地方 什么样 什么 为什么 为何 怎么样 怎么办 怎么 怎样 如何 多少 多久 多大 多长 多高 多远 多深 几个 几次 几种 几年 几月"
+    " 几天 几 哪个 哪些 哪里 哪儿 哪年 哪一年 哪一 哪种 哪位 哪 谁 何时 何地 何处 何人 何种 何 是否 能否 可否 有没有 是不是 能不能"
+    " 可不可以 吗 呢 吧 啊 请问 请 告诉我 告诉 我想知道 知道 介绍一下 介绍 说明 解释 一下 以及 还有 并且 关于 对于 根据 按照 其中"
+    " 属于 叫做 称为 进行 之间 之后 之前 以上 以下 可以 能够 能 会 应该 应当 需要 必须 要 有 是 在 的 了 和 与 或 及 被 把 对 从"
+    " 到 于 由 为 以 用 其 这个 这些 那个 那些 这 那 它 他 她 您 你 我们 我 个 些 都 也 就 还 又".split(),
+    key=len,
+    reverse=True,
+)
+_ASKING = re.compile("|".join(map(re.escape, _ASKING_WORDS)))
+_HAN_RUN = re.compile(f"{HAN}+")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_LATIN_NAME = re.compile(r"[a-z][a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceCheck:
+    """Whether the passages can hold an answer, and what they lack.
+
+    `coverage` is the share of the question's content that they hold, 0..1; `missing` are the numbers,
+    names and words that stand in none of them.
+    """
+
+    sufficient: bool
+    coverage: float
+    missing: tuple[str, ...]
+
+
+def content_words(question: str) -> tuple[list[str], list[str]]:
+    """The content of a question in normal form: pairs of Han characters, and numbers with Latin names.
+
+    A run of one Han character counts as its own word when the question has no longer one.
+    """
+    text = normalize(question)
+    exact = list(dict.fromkeys([*_NUMBER.findall(text), *_LATIN_NAME.findall(text)]))
+    runs = _HAN_RUN.findall(_ASKING.sub(" ", text))
+    pairs = [run[i : i + 2] for run in runs for i in range(len(run) - 1)]
+    if not pairs and not exact:
+        pairs = [run for run in runs if run]
+    return list(dict.fromkeys(pairs)), exact
+
+
+def check_evidence(question: str, passages: Iterable[str], *, min_coverage: float = MIN_COVERAGE) -> EvidenceCheck:
+    """Whether the passages hold the content words, names and numbers of the question."""
+    text = normalize("\n".join(passages))
+    pairs, exact = content_words(question)
+    missing_pairs = [pair for pair in pairs if pair not in text]
+    missing_exact = [word for word in exact if not _holds(text, word)]
+    coverage = 1.0 - len(missing_pairs) / len(pairs) if pairs else (0.0 if missing_exact else 1.0)
+    sufficient = bool(text.strip()) and coverage >= min_coverage and not missing_exact
+    return EvidenceCheck(sufficient, coverage, (*missing_exact, *missing_pairs))
+
+
+def _holds(text: str, word: str) -> bool:
+    """Whether a number or name stands in the text as a whole, not as a part of a longer one."""
+    return re.search(rf"(?<![a-z0-9.]){re.escape(word)}(?![a-z0-9]|\.\d)", text) is not None

@@ -1,0 +1,6 @@
+"""index: one knowledge base of three parts on disk: manifest (SQLite), vectors (Chroma), words (tantivy)."""
+
+from chinese_llm_rag.knowledge_base.base import KnowledgeBase
+from chinese_llm_rag.knowledge_base.records import FileOutcome, FileRecord, IngestProgress, IngestReport
+
+__all__ = ["FileOutcome", "FileRecord", "IngestProgress", "IngestReport", "KnowledgeBase"]

@@ -1,0 +1,87 @@
+"""The two derived indexes as one: what is put, deleted or repaired is so in both."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from langchain_core.documents import Document
+
+from chinese_llm_rag.knowledge_base.manifest import Manifest
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.knowledge_base.vectors import VectorIndex
+    from chinese_llm_rag.retrievers.word_index import WordIndex
+
+_PORTION = 1000
+
+
+class DerivedIndexes:
+    """Vectors and words of a knowledge base; each opens when it is first used."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @cached_property
+    def vectors(self) -> "VectorIndex":
+        """The Chroma side."""
+        from chinese_llm_rag.knowledge_base.vectors import VectorIndex  # noqa: PLC0415
+
+        return VectorIndex(self._folder / "chroma")
+
+    @cached_property
+    def words(self) -> "WordIndex":
+        """The tantivy side."""
+        from chinese_llm_rag.retrievers.word_index import WordIndex  # noqa: PLC0415
+
+        return WordIndex(self._folder / "words")
+
+    def put(self, chunks: Sequence[Document], vectors: npt.NDArray[np.float32]) -> None:
+        """Insert chunks by `Document.id`; vectors has shape [len(chunks), dimension]."""
+        if not chunks:
+            return
+        self.vectors.put(chunks, vectors)
+        self.words.delete([str(chunk.id) for chunk in chunks])
+        self.words.add((str(chunk.id), chunk.page_content, chunk.metadata["content_hash"]) for chunk in chunks)
+        self.words.commit()
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Delete chunks from both."""
+        if not ids:
+            return
+        self.vectors.delete(ids)
+        self.words.delete(list(ids))
+        self.words.commit()
+
+    def remaining(self, ids: Sequence[str]) -> list[str]:
+        """Those of the ids that are still in either index."""
+        wanted = set(ids)
+        return sorted((wanted & self.vectors.ids()) | (wanted & self.words.ids())) if wanted else []
+
+    def reconcile(self, manifest: Manifest) -> None:
+        """Make both hold exactly the manifest's chunks, from what the manifest has stored."""
+        wanted = manifest.chunk_ids()
+        self.vectors.delete(sorted(self.vectors.ids() - wanted))
+        extra_words = sorted(self.words.ids() - wanted)
+        if extra_words:
+            self.words.delete(extra_words)
+            self.words.commit()
+        missing = sorted((wanted - self.vectors.ids()) | (wanted - self.words.ids()))
+        for i in range(0, len(missing), _PORTION):
+            ids = missing[i : i + _PORTION]
+            documents, stored = manifest.chunks(ids), manifest.vectors(ids)
+            self.put([documents[key] for key in ids], np.stack([stored[key] for key in ids]))
+
+    def agrees_with(self, manifest: Manifest) -> bool:
+        """Whether both hold as many chunks as the manifest (a quick check)."""
+        n = manifest.n_chunks()
+        return len(self.vectors) == n and len(self.words) == n
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for name in ("vectors", "words"):
+            index = self.__dict__.pop(name, None)
+            if index is not None:
+                index.close()

@@ -1,0 +1,47 @@
+"""The Chinese prompts. Data only: templates for str.format, and demonstrations.
+
+Changing one changes tests/golden too.
+"""
+
+# What the user reads when the documents do not say.
+REFUSAL = "文档中没有说明。"
+
+# Chat models: the system turn and the user turn of grounded question answering.
+QA_SYSTEM = (
+    "你是一个严谨的文档问答助手。只根据给出的资料回答问题，用资料中的原话，不要补充资料以外的内容。"
+    f"如果资料没有说明，就回答“{REFUSAL}”"
+)
+QA_USER = "资料：\n{context}\n\n问题：{question}\n请根据以上资料简明地回答。"
+
+# Base models complete a text: one line of instruction, demonstrations, then the question at hand.
+# The answer ends with the line.
+FEW_SHOT_INSTRUCTION = "阅读段落，用段落中的原话简短地回答问题。"
+FEW_SHOT_ITEM = "段落：{context}\n问题：{question}\n答案：{answer}"
+FEW_SHOT_DEMONSTRATIONS = (
+    {
+        "context": "图书馆周一至周五上午八点半开放，晚上九点闭馆；周末上午十点开放，下午六点闭馆。",
+        "question": "图书馆周末几点开放？",
+        "answer": "上午十点",
+    },
+    {
+        "context": "龙井茶产于浙江杭州西湖一带，属于绿茶，以色绿、香郁、味甘、形美著称。",
+        "question": "龙井茶属于哪一类茶？",
+        "answer": "绿茶",
+    },
+    {
+        "context": "新设备须在验收合格后登记入账。登记由资产管理处负责，应在验收之日起十五个工作日内完成。",
+        "question": "新设备的登记由哪个部门负责？",
+        "answer": "资产管理处",
+    },
+    {
+        "context": "黄河发源于青海省的巴颜喀拉山脉，流经九个省区，全长约5464公里，最后注入渤海。",
+        "question": "黄河全长约多少公里？",
+        "answer": "约5464公里",
+    },
+    {
+        "context": "申请人提交材料不齐的，窗口应当一次告知需要补正的全部内容；逾期不告知的，自收到材料之日起即为受理。",
+        "question": "材料不齐时窗口应当怎样做？",
+        "answer": "一次告知需要补正的全部内容",
+    },
+)
+FEW_SHOT_STOP = ("\n",)
