@@ -58,7 +58,9 @@ def build_documents(out_dir: Path) -> list[Path]:
         try:
             pdf, warnings = typst.compile_with_warnings(source, font_paths=fonts, ignore_system_fonts=True)
         except typst.TypstError as error:
-            raise DemoBuildError(f"typst could not compile {name!r}: {error.diagnostic}", f"mend demo/{name}") from error
+            raise DemoBuildError(
+                f"typst could not compile {name!r}: {error.diagnostic}", f"mend demo/{name}"
+            ) from error
         if warnings:
             raise DemoBuildError(f"typst warns about {name!r}: {warnings[0].diagnostic}", f"mend demo/{name}")
         target.write_bytes(pdf)
