@@ -14,17 +14,16 @@ from chinese_llm_rag.chinese_text import HAN, normalize
 
 MIN_COVERAGE = 0.5
 
-# Words that ask, point, or politely wrap a question; longer ones first, so that they go as a whole.
-_ASKING_WORDS = sorted(
-    "什么时候 什么地方 什么样 什么 为什么 为何 怎么样 怎么办 怎么 怎样 如何 多少 多久 多大 多长 多高 多远 多深 几个 几次 几种 几年 几月"
-    " 几天 几 哪个 哪些 哪里 哪儿 哪年 哪一年 哪一 哪种 哪位 哪 谁 何时 何地 何处 何人 何种 何 是否 能否 可否 有没有 是不是 能不能"
-    " 可不可以 吗 呢 吧 啊 请问 请 告诉我 告诉 我想知道 知道 介绍一下 介绍 说明 解释 一下 以及 还有 并且 关于 对于 根据 按照 其中"
-    " 属于 叫做 称为 进行 之间 之后 之前 以上 以下 可以 能够 能 会 应该 应当 需要 必须 要 有 是 在 的 了 和 与 或 及 被 把 对 从"
-    " 到 于 由 为 以 用 其 这个 这些 那个 那些 这 那 它 他 她 您 你 我们 我 个 些 都 也 就 还 又".split(),
-    key=len,
-    reverse=True,
-)
-_ASKING = re.compile("|".join(map(re.escape, _ASKING_WORDS)))
+# Words that ask, point, or politely wrap a question, and the particles between words.
+_ASKING_WORDS = """
+什么时候 什么地方 什么样 什么 为什么 为何 怎么样 怎么办 怎么 怎样 如何 多少 多久 多大 多长 多高 多远 多深
+几个 几次 几种 几年 几月 几天 哪个 哪些 哪里 哪儿 哪年 哪一年 哪一 哪种 哪位 哪 谁 何时 何地 何处 何人 何种
+是否 能否 可否 有没有 是不是 能不能 可不可以 请问 告诉我 我想知道 介绍一下 介绍 说明 解释 一下
+以及 还有 并且 关于 对于 根据 按照 其中 属于 叫做 称为 进行 可以 能够 应该 应当 需要 必须
+这个 这些 那个 那些 我们 吗 呢 吧 啊 请 是 在 的 了 和 与 或 及 被 把 这 那 它 他 她 您 你 我 也 都
+"""
+# Longer words first, so that they go as a whole.
+_ASKING = re.compile("|".join(sorted(_ASKING_WORDS.split(), key=len, reverse=True)))
 _HAN_RUN = re.compile(f"{HAN}+")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 _LATIN_NAME = re.compile(r"[a-z][a-z0-9]+")

@@ -40,13 +40,7 @@ def format_context(passages: Sequence[Passage]) -> str:
     return "\n\n".join(f"[{passage.number}] {passage.text}" for passage in passages)
 
 
-def pack(
-    passages: Sequence[Passage],
-    budget_tokens: int,
-    count_tokens: Callable[[str], int],
-    *,
-    render: Callable[[Sequence[Passage]], str] = format_context,
-) -> PackedContext:
+def pack(passages: Sequence[Passage], budget_tokens: int, measure: Callable[[Sequence[Passage]], int]) -> PackedContext:
     """The best passages that fit, numbered from 1 by rank; overlapping neighbours of one file are joined.
 
     A passage that does not fit is dropped, and so are all that rank below it: what the model reads is
@@ -54,15 +48,15 @@ def pack(
 
     Args:
         passages: best first.
-        budget_tokens: the most that the rendered passages may take.
-        count_tokens: tokens of a text, by the model that will read it.
-        render: how the passages stand in the prompt.
+        budget_tokens: the most that `measure` may give.
+        measure: tokens of numbered passages as the model will read them, by its own tokenizer: of the
+            whole prompt that holds them, or of `format_context(passages)` alone.
     """
     packed: tuple[Passage, ...] = ()
     n_tokens = 0
     for rank, passage in enumerate(passages):
         candidate = _numbered(_joined(packed, passage))
-        needed = count_tokens(render(candidate))
+        needed = measure(candidate)
         if needed > budget_tokens:
             return PackedContext(packed, tuple(passages[rank:]), n_tokens)
         packed, n_tokens = candidate, needed

@@ -1,0 +1,109 @@
+"""cite: answer text + the passages it was made from -> what each sentence rests on.
+
+Deterministic, after generation; the model is not asked where it found something. A sentence is
+supported when up to three sentences of the passages hold most of its words and all of its numbers. Where
+several hold as much, the one that also shares most with the question is cited: a short answer such as a
+year stands in many places, and the question tells which of them was meant.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from chinese_llm_rag.chinese_text import is_han, iter_sentences, normalize, search_terms
+from chinese_llm_rag.schema import AnswerSentence, Citation, Passage, Span
+
+MIN_COVERAGE = 0.6  # share of an answer sentence's words that its citations must hold together
+_MOST_CITATIONS = 3  # for one sentence
+
+_MARKER = re.compile(r"\[\d+\]")  # a passage number that the model wrote itself
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A sentence of a passage; the span is in the passage's text."""
+
+    passage: Passage
+    span: Span
+    grams: frozenset[str]
+    numbers: frozenset[str]
+
+
+def cite(text: str, passages: Sequence[Passage], question: str = "") -> tuple[AnswerSentence, ...]:
+    """The sentences of an answer, each with its citations; none where nothing supports it.
+
+    Args:
+        text: the answer.
+        passages: what the model read, best first.
+        question: decides between places that support a sentence equally well.
+    """
+    sources = [source for passage in passages for source in _sources(passage)]
+    asked = _grams(question)
+    sentences = []
+    for span in iter_sentences(text):
+        sentence = text[span.start : span.end].rstrip()
+        if sentence.strip():
+            citations = tuple(_citations(sentence, sources, asked))
+            sentences.append(AnswerSentence(span.start, span.start + len(sentence), sentence, citations))
+    return tuple(sentences)
+
+
+def _citations(sentence: str, sources: Sequence[_Source], asked: frozenset[str]) -> Iterator[Citation]:
+    words = _MARKER.sub("", sentence)
+    grams, numbers = _grams(words), _numbers(words)
+    if not grams:
+        return
+    chosen: list[_Source] = []
+    held: frozenset[str] = frozenset()
+    stated: frozenset[str] = frozenset()
+    while len(held) < MIN_COVERAGE * len(grams) or not numbers <= stated:
+        source = _best(grams - held, sources, asked)
+        if source is None or len(chosen) == _MOST_CITATIONS:
+            return
+        chosen.append(source)
+        held |= grams & source.grams
+        stated |= source.numbers
+    for source in chosen:
+        yield _citation(source, len(grams & source.grams) / len(grams))
+
+
+def _best(wanted: frozenset[str], sources: Sequence[_Source], asked: frozenset[str]) -> _Source | None:
+    """The source that holds most of what is wanted, then most of the question; the first of equals."""
+    holding = [source for source in sources if wanted & source.grams]
+    return max(holding, key=lambda s: (len(wanted & s.grams), len(asked & s.grams)), default=None)
+
+
+def _citation(source: _Source, score: float) -> Citation:
+    passage = source.passage
+    start, end = passage.start + source.span.start, passage.start + source.span.end
+    page_start, page_end = passage.pages_of(start, end)
+    return Citation(
+        passage=passage.number,
+        source=passage.source,
+        page_start=page_start,
+        page_end=page_end,
+        start=start,
+        end=end,
+        quote=passage.text[source.span.start : source.span.end],
+        score=round(score, 4),
+    )
+
+
+def _grams(text: str) -> frozenset[str]:
+    """Pairs of Han characters, Latin words and numbers; single Han characters where there is nothing else."""
+    terms = search_terms(text)
+    return frozenset(term for term in terms if len(term) > 1 or not is_han(term)) or frozenset(terms)
+
+
+def _numbers(text: str) -> frozenset[str]:
+    return frozenset(_NUMBER.findall(normalize(text)))
+
+
+def _sources(passage: Passage) -> Iterator[_Source]:
+    for span in iter_sentences(passage.text):
+        sentence = passage.text[span.start : span.end]
+        start = span.end - len(sentence.lstrip())
+        quote = sentence.strip()
+        if quote:
+            yield _Source(passage, Span(start, start + len(quote)), _grams(quote) | frozenset(quote), _numbers(quote))
