@@ -1,0 +1,62 @@
+"""Retrieval by meaning: the nearest vectors of a LangChain vector store."""
+
+from collections.abc import Callable
+
+from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.vectorstores import VectorStore
+from pydantic import Field
+
+from chinese_llm_rag.retrievers.scored import Resolve, checked_k, identity_of, scored
+
+
+def cosine_similarity(distance: float) -> float:
+    """Cosine similarity, -1..1, from the cosine distance that Chroma gives."""
+    return 1.0 - distance
+
+
+class DenseRetriever(BaseRetriever):
+    """Documents whose vectors are nearest to the query's.
+
+    Attributes:
+        vector_store: any LangChain vector store with similarity_search_with_score.
+        resolve: the documents of ids, when the store's own copies are not to be trusted. Those it
+            leaves out are passed over, and others take their place.
+        to_score: from the store's figure to a score where higher is better. The default fits a Chroma
+            collection with cosine space; for a store that gives similarities pass `float`.
+        k: how many documents to give.
+    """
+
+    vector_store: VectorStore
+    resolve: Resolve | None = None
+    to_score: Callable[[float], float] = cosine_similarity
+    k: int = Field(default=4, ge=1)
+
+    def _get_relevant_documents(
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002  (LangChain passes it)
+        k: int | None = None,
+    ) -> list[Document]:
+        n_wanted = n_asked = checked_k(k, self.k)
+        if not query.strip():
+            return []
+        while True:
+            hits = self.vector_store.similarity_search_with_score(query, k=n_asked)
+            visible = self._visible([scored(document, self.to_score(figure)) for document, figure in hits])
+            if len(visible) >= n_wanted or len(hits) < n_asked:
+                visible.sort(key=lambda document: (-document.metadata["score"], identity_of(document)))
+                return visible[:n_wanted]
+            n_asked *= 2
+
+    def _visible(self, found: list[Document]) -> list[Document]:
+        if self.resolve is None:
+            return found
+        documents = self.resolve([identity_of(document) for document in found])
+        return [
+            scored(documents[identity], document.metadata["score"])
+            for document in found
+            if (identity := identity_of(document)) in documents
+        ]
