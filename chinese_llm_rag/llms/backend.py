@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from chinese_llm_rag.errors import ConfigError
+from chinese_llm_rag.language import say
+
 
 class Control(str):
     """A control token's piece, for example Control("</s>").
@@ -34,7 +37,8 @@ class GenerationParams:
     """How to sample, in the words of the model family's scripts, with their defaults.
 
     temperature 0 is greedy. `top_k` 0 and `top_p` 1.0 switch those filters off. `stop` strings are
-    not handed to runtimes: stopping.py cuts the stream above the seam.
+    not handed to runtimes: stopping.py cuts the stream above the seam. A value outside its range is a
+    ConfigError here, so no runtime has to look again.
     """
 
     temperature: float = 0.2
@@ -44,6 +48,26 @@ class GenerationParams:
     max_tokens: int = 400
     seed: int | None = None
 
+    def __post_init__(self) -> None:
+        _demand("temperature", self.temperature, "0 or more", ok=self.temperature >= 0)
+        _demand("top_k", self.top_k, "0 (off) or more", ok=self.top_k >= 0)
+        _demand("top_p", self.top_p, "more than 0 and at most 1", ok=0 < self.top_p <= 1)
+        _demand("repetition_penalty", self.repetition_penalty, "more than 0", ok=self.repetition_penalty > 0)
+        _demand("max_tokens", self.max_tokens, "1 or more", ok=self.max_tokens >= 1)
+        _demand("seed", self.seed, "between 0 and 2**32 - 2", ok=self.seed is None or 0 <= self.seed < MAX_SEED)
+
+
+# The largest 32-bit value means "a random seed" to llama.cpp, so it is not a seed.
+MAX_SEED = 2**32 - 1
+
+
+def _demand(setting: str, value: object, expected: str, *, ok: bool) -> None:
+    if not ok:
+        raise ConfigError(
+            say(f"{setting}={value!r}: expected {expected}", f"{setting}={value!r} 无效，应为 {expected}"),
+            setting=setting,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class TextChunk:
@@ -51,11 +75,16 @@ class TextChunk:
 
     `n_tokens` counts the tokens generated since the previous piece, the end token not included. The last piece of a
     stream has a finish_reason: "stop" (the model ended its turn) or "length" (max_tokens reached).
+    The first piece has `prompt_tokens`, the tokens that the model reads, BOS included.
+
+    A runtime also yields pieces without text, while it waits for its turn or reads a long prompt: each is a moment
+    at which its reader can stop it.
     """
 
     text: str
     n_tokens: int = 0
     finish_reason: str | None = None
+    prompt_tokens: int = 0
 
 
 class Backend(Protocol):
@@ -107,4 +136,31 @@ class ProvidesChatTemplate(Protocol):
     @property
     def chat_template(self) -> ChatTemplateSource | None:
         """The model's own template, or None when it has none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What tells model families apart: the architecture's name and how many pieces the vocabulary has."""
+
+    architecture: str
+    size: int
+
+
+@runtime_checkable
+class DescribesVocabulary(Protocol):
+    """A backend that knows which vocabulary its model has."""
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """Architecture and size of the vocabulary."""
+        ...
+
+
+@runtime_checkable
+class ListsTokenIds(Protocol):
+    """A backend that can show how its model cuts a text."""
+
+    def token_ids(self, prompt: Prompt) -> list[int]:
+        """Token ids of the prompt, without BOS."""
         ...
