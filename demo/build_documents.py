@@ -7,9 +7,13 @@ typst itself carries, never the machine's own: the same source gives the same by
 import importlib.util
 import sys
 from pathlib import Path
+from typing import Final
 
 SOURCES = ("manual.typ", "solar_terms.typ")
 FONT_PACKAGE = "rinoh-typeface-notosanscjk"
+# The archival standard embeds every font, maps every glyph to its character, and refuses a missing one.
+PDF_STANDARD: Final = "a-2u"
+DATE_IN_FILE = 0  # seconds since 1970: the standard wants a date, equal bytes want always the same
 
 
 class DemoBuildError(Exception):
@@ -41,31 +45,44 @@ def build_documents(out_dir: Path) -> list[Path]:
     """The PDF files, in the order of SOURCES.
 
     Raises:
-        DemoBuildError: typst or the font is missing, or typst had something to object to; its
-            warnings count, since a glyph that is missing is one of them.
+        DemoBuildError: typst or the font is missing, or a source does not compile.
+    """
+    out_dir.mkdir(parents=True, exist_ok=True)
+    built = []
+    for name in SOURCES:
+        source = Path(__file__).resolve().with_name(name)
+        target = out_dir / f"{source.stem}.pdf"
+        target.write_bytes(compile_pdf(source))
+        built.append(target)
+    return built
+
+
+def compile_pdf(source: Path) -> bytes:
+    """The PDF of one typst source.
+
+    Raises:
+        DemoBuildError: typst or the font is missing, or typst objects: to an error, to a character
+            that the font does not have, or by a warning.
     """
     try:
         import typst  # noqa: PLC0415  (a missing compiler is an error with a hint, not a traceback)
     except ModuleNotFoundError as error:
         raise DemoBuildError("the package 'typst' is not installed", "pip install typst") from error
-
-    fonts = [font_folder()]
-    out_dir.mkdir(parents=True, exist_ok=True)
-    built = []
-    for name in SOURCES:
-        source = Path(__file__).resolve().parent / name
-        target = out_dir / f"{source.stem}.pdf"
-        try:
-            pdf, warnings = typst.compile_with_warnings(source, font_paths=fonts, ignore_system_fonts=True)
-        except typst.TypstError as error:
-            raise DemoBuildError(
-                f"typst could not compile {name!r}: {error.diagnostic}", f"mend demo/{name}"
-            ) from error
-        if warnings:
-            raise DemoBuildError(f"typst warns about {name!r}: {warnings[0].diagnostic}", f"mend demo/{name}")
-        target.write_bytes(pdf)
-        built.append(target)
-    return built
+    try:
+        pdf, warnings = typst.compile_with_warnings(
+            source,
+            font_paths=[font_folder()],
+            ignore_system_fonts=True,
+            pdf_standards=PDF_STANDARD,
+            timestamp=DATE_IN_FILE,
+        )
+    except typst.TypstError as error:
+        raise DemoBuildError(
+            f"typst could not compile {source.name!r}: {error.diagnostic}", f"mend {source}"
+        ) from error
+    if warnings:
+        raise DemoBuildError(f"typst warns about {source.name!r}: {warnings[0].diagnostic}", f"mend {source}")
+    return pdf
 
 
 def main(arguments: list[str]) -> int:
