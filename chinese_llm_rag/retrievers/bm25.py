@@ -3,16 +3,14 @@
 from collections.abc import Iterable
 from typing import Self
 
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.callbacks import CallbackManager
 from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
-from pydantic import Field
 
-from chinese_llm_rag.retrievers.scored import Resolve, checked_k, scored
+from chinese_llm_rag.retrievers.scored import Resolve, ScoredRetriever, scored
 from chinese_llm_rag.retrievers.word_index import WordIndex
 
 
-class BM25Retriever(BaseRetriever):
+class BM25Retriever(ScoredRetriever):
     """Documents that share words with the query; `score` is BM25.
 
     Attributes:
@@ -23,7 +21,6 @@ class BM25Retriever(BaseRetriever):
 
     index: WordIndex
     resolve: Resolve
-    k: int = Field(default=4, ge=1)
 
     @classmethod
     def from_documents(cls, documents: Iterable[Document], *, k: int = 4) -> Self:
@@ -45,18 +42,12 @@ class BM25Retriever(BaseRetriever):
         index.close()
         return cls(index=index, resolve=lambda ids: {i: by_id[i] for i in ids if i in by_id}, k=k)
 
-    def _get_relevant_documents(
-        self,
-        query: str,
-        *,
-        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002  (LangChain passes it)
-        k: int | None = None,
-    ) -> list[Document]:
-        n_wanted = n_asked = checked_k(k, self.k)
+    def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:  # noqa: ARG002
+        n_asked = k
         while True:
             hits = self.index.search(query, n_asked)
             documents = self.resolve([identity for identity, _ in hits])
             visible = [scored(documents[identity], score) for identity, score in hits if identity in documents]
-            if len(visible) >= n_wanted or len(hits) < n_asked:
-                return visible[:n_wanted]
+            if len(visible) >= k or len(hits) < n_asked:
+                return visible[:k]
             n_asked *= 2

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.callbacks import CallbackManager
 from langchain_core.documents import Document
-from langchain_core.retrievers import BaseRetriever
 from langchain_core.vectorstores import VectorStore
-from pydantic import Field
 
-from chinese_llm_rag.retrievers.scored import Resolve, checked_k, identity_of, scored
+from chinese_llm_rag.retrievers.scored import Resolve, ScoredRetriever, identity_of, scored
 
 
 def cosine_similarity(distance: float) -> float:
@@ -16,7 +14,7 @@ def cosine_similarity(distance: float) -> float:
     return 1.0 - distance
 
 
-class DenseRetriever(BaseRetriever):
+class DenseRetriever(ScoredRetriever):
     """Documents whose vectors are nearest to the query's.
 
     Attributes:
@@ -31,24 +29,15 @@ class DenseRetriever(BaseRetriever):
     vector_store: VectorStore
     resolve: Resolve | None = None
     to_score: Callable[[float], float] = cosine_similarity
-    k: int = Field(default=4, ge=1)
 
-    def _get_relevant_documents(
-        self,
-        query: str,
-        *,
-        run_manager: CallbackManagerForRetrieverRun,  # noqa: ARG002  (LangChain passes it)
-        k: int | None = None,
-    ) -> list[Document]:
-        n_wanted = n_asked = checked_k(k, self.k)
-        if not query.strip():
-            return []
+    def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:  # noqa: ARG002
+        n_asked = k
         while True:
             hits = self.vector_store.similarity_search_with_score(query, k=n_asked)
             visible = self._visible([scored(document, self.to_score(figure)) for document, figure in hits])
-            if len(visible) >= n_wanted or len(hits) < n_asked:
+            if len(visible) >= k or len(hits) < n_asked:
                 visible.sort(key=lambda document: (-document.metadata["score"], identity_of(document)))
-                return visible[:n_wanted]
+                return visible[:k]
             n_asked *= 2
 
     def _visible(self, found: list[Document]) -> list[Document]:

@@ -2,20 +2,20 @@
 
 from typing import Annotated, Literal
 
-from langchain_core.callbacks import CallbackManagerForRetrieverRun
+from langchain_core.callbacks import CallbackManager
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
 from chinese_llm_rag.retrievers.fusion import min_max_blend, reciprocal_rank_fusion
-from chinese_llm_rag.retrievers.scored import checked_k, identity_of, scored
+from chinese_llm_rag.retrievers.scored import ScoredRetriever, identity_of, scored
 
 _FUSE = {"blend": min_max_blend, "rrf": reciprocal_rank_fusion}
 
 Weight = Annotated[float, Field(gt=0)]
 
 
-class HybridRetriever(BaseRetriever):
+class HybridRetriever(ScoredRetriever):
     """The candidates of a BM25 and a dense retriever in one ranking.
 
     `score` is 0..1 with "blend", where 1 is the best of both rankings; it says where a document
@@ -32,20 +32,16 @@ class HybridRetriever(BaseRetriever):
 
     bm25: BaseRetriever
     dense: BaseRetriever
-    k: int = Field(default=4, ge=1)
     fetch_k: int = Field(default=50, ge=1)
     method: Literal["blend", "rrf"] = "blend"
     weights: tuple[Weight, Weight] = (0.4, 0.6)
 
-    def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
-    ) -> list[Document]:
-        n_wanted = checked_k(k, self.k)
+    def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:
         documents: dict[str, Document] = {}
         rankings: list[dict[str, float]] = []
         for retriever in (self.bm25, self.dense):
-            found = retriever.invoke(query, {"callbacks": run_manager.get_child()}, k=max(n_wanted, self.fetch_k))
+            found = retriever.invoke(query, {"callbacks": callbacks}, k=max(k, self.fetch_k))
             documents.update((identity_of(document), document) for document in found)
             rankings.append({identity_of(document): document.metadata["score"] for document in found})
         fused = _FUSE[self.method](rankings, self.weights)
-        return [scored(documents[identity], score) for identity, score in fused[:n_wanted]]
+        return [scored(documents[identity], score) for identity, score in fused[:k]]

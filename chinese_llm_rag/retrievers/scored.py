@@ -1,14 +1,51 @@
-"""What every retriever of this package gives back: copies of documents that carry their score."""
+"""What the retrievers of this package have in common: the best k, as copies that carry their score."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForRetrieverRun,
+    CallbackManager,
+    CallbackManagerForRetrieverRun,
+)
 from langchain_core.documents import Document
+from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import run_in_executor
+from pydantic import Field
 
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
 
 # From chunk ids to documents; an id that is left out is not (or no longer) to be seen.
 Resolve = Callable[[list[str]], dict[str, Document]]
+
+
+class ScoredRetriever(BaseRetriever):
+    """Base: gives `k` documents, or those a call asks for with `invoke(query, k=...)`.
+
+    Attributes:
+        k: how many documents to give.
+    """
+
+    k: int = Field(default=4, ge=1)
+
+    @abstractmethod
+    def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:
+        """The best k documents, made by `scored`; the query is not blank and k is at least 1."""
+
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, k: int | None = None
+    ) -> list[Document]:
+        n_wanted = self.k if k is None else k
+        if n_wanted < 1:
+            raise ConfigError(say(f"k={k!r}, expected at least 1", f"k={k!r}，应至少为 1"), setting="k")
+        return self._best(query, n_wanted, run_manager.get_child()) if query.strip() else []
+
+    # LangChain's own asynchronous form does not pass k on.
+    async def _aget_relevant_documents(
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, k: int | None = None
+    ) -> list[Document]:
+        return await run_in_executor(None, self._get_relevant_documents, query, run_manager=run_manager.get_sync(), k=k)
 
 
 def scored(document: Document, score: float) -> Document:
@@ -23,16 +60,3 @@ def scored(document: Document, score: float) -> Document:
 def identity_of(document: Document) -> str:
     """What tells documents apart: the id, or else the text."""
     return str(document.metadata.get("chunk_id") or document.id or document.page_content)
-
-
-def checked_k(k: int | None, default: int) -> int:
-    """The number of results a call asked for, or the retriever's own.
-
-    Raises:
-        ConfigError: it is below 1.
-    """
-    if k is None:
-        return default
-    if k < 1:
-        raise ConfigError(say(f"k={k!r}, expected at least 1", f"k={k!r}，应至少为 1"), setting="k")
-    return k
