@@ -1,15 +1,17 @@
 """Where llama.cpp's own messages go: to logging, never to the terminal.
 
-llama.cpp writes to stderr while it creates a context, whatever llama-cpp-python's `verbose` says. The last
+llama-cpp-python takes warnings for errors (its numbers for the levels are an older llama.cpp's) and prints
+them on stderr while a context is made, whatever `verbose` says. The last
 errors are kept, because they say why a file could not be loaded, which the exception does not.
 """
 
+import atexit
 import logging
 from collections import deque
 from typing import Any
 
 _logger = logging.getLogger(__name__)
-_ERROR_LEVEL = 3  # GGML_LOG_LEVEL_ERROR; 1 info, 2 warning, 4 debug, 5 continues the line before
+_ERROR_LEVEL = 4  # ggml.h: 1 debug, 2 info, 3 warning, 4 error, 5 goes on with the line before
 _recent_errors: deque[str] = deque(maxlen=3)
 _callback: Any = None  # llama.cpp keeps a pointer to it
 
@@ -19,6 +21,9 @@ def capture_log(llama_cpp: Any) -> None:  # noqa: ANN401  # the module, imported
     global _callback  # noqa: PLW0603  # one process has one llama.cpp log
     if _callback is None:
         _callback = llama_cpp.llama_log_callback(_receive)
+        # llama-cpp-python opens these at import and leaves a ResourceWarning when the process ends.
+        for file in (llama_cpp._utils.outnull_file, llama_cpp._utils.errnull_file):  # noqa: SLF001
+            atexit.register(file.close)
     llama_cpp.llama_log_set(_callback, None)
 
 

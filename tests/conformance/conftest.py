@@ -1,0 +1,65 @@
+"""Models that are made once a session: random and scripted weights for llama.cpp."""
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
+
+
+def _load_small_models() -> ModuleType:
+    """tests/small_models.py as the module small_models; test folders are no packages."""
+    path = Path(__file__).parents[1] / "small_models.py"
+    spec = importlib.util.spec_from_file_location("small_models", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["small_models"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+small_models = _load_small_models()
+
+
+@pytest.fixture(scope="session")
+def vocabulary() -> "small_models.SmallVocabulary":
+    return small_models.train_vocabulary()
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("small-models")
+
+
+@pytest.fixture(scope="session")
+def random_model(vocabulary, model_folder: Path) -> Path:
+    return small_models.write_gguf(model_folder / "random.gguf", vocabulary, small_models.random_weights(11))
+
+
+@pytest.fixture(scope="session")
+def random_backend(random_model: Path) -> Iterator[LlamaCppBackend]:
+    backend = LlamaCppBackend(random_model)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def speaking_backend(vocabulary, tmp_path: Path) -> Iterator[Callable[..., LlamaCppBackend]]:
+    """Makes a real llama.cpp backend whose model says the given tokens and then ends its turn."""
+    opened: list[LlamaCppBackend] = []
+
+    def make(tokens: list[int], **options) -> LlamaCppBackend:
+        path = tmp_path / f"scripted-{len(opened)}.gguf"
+        weights = small_models.scripted_weights([*tokens, small_models.EOS])
+        small_models.write_gguf(path, vocabulary, weights)
+        opened.append(LlamaCppBackend(path, **options))
+        return opened[-1]
+
+    yield make
+    for backend in opened:
+        backend.close()
