@@ -22,6 +22,7 @@ _EXTRA = "hf"
 _OTHER_RUNTIMES = {"onnx", "openvino"}
 _IDENTIFYING = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "sentence_bert_config.json")
 _BATCH_CHARS = 8_000
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 # Names under which a model's config keeps its prefixes.
 _QUERY_PROMPTS = ("query",)
 _PASSAGE_PROMPTS = ("document", "passage", "corpus")
@@ -145,6 +146,12 @@ def _folder_of(model: str | Path) -> Path:
                 "give a folder in sentence-transformers form, with its pooling and weights",
                 "请给出 sentence-transformers 格式的完整模型文件夹（含池化配置和权重）",
             ),
+        )
+    if not any(True for name in _VOCABULARIES for _ in folder.rglob(name)):
+        # Without one transformers makes a tokenizer that knows no word.
+        raise ModelLoadError(
+            say(f"{str(folder)!r} has no tokenizer", f"{str(folder)!r} 中没有分词器"),
+            hint=say("copy the model's folder again, with all its files", "请重新复制模型文件夹及其全部文件"),
         )
     return folder
 
