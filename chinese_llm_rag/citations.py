@@ -10,14 +10,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from chinese_llm_rag.chinese_text import is_han, iter_sentences, normalize, search_terms
+from chinese_llm_rag.chinese_text import HAN, is_han, iter_sentences, normalize, search_terms
 from chinese_llm_rag.schema import AnswerSentence, Citation, Passage, Span
 
 MIN_COVERAGE = 0.6  # share of an answer sentence's words that its citations must hold together
 _MOST_CITATIONS = 3  # for one sentence
 
 _MARKER = re.compile(r"\[\d+\]")  # a passage number that the model wrote itself
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+# A number with the Han character it counts in, where one follows: 10元 is not the 10 of 10页.
+_NUMBER = re.compile(rf"(\d+(?:\.\d+)?)\s*({HAN}?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class _Source:
     passage: Passage
     span: Span
     grams: frozenset[str]
-    numbers: frozenset[str]
+    numbers: frozenset[tuple[str, str]]
 
 
 def cite(text: str, passages: Sequence[Passage], question: str = "") -> tuple[AnswerSentence, ...]:
@@ -56,8 +57,8 @@ def _citations(sentence: str, sources: Sequence[_Source], asked: frozenset[str])
         return
     chosen: list[_Source] = []
     held: frozenset[str] = frozenset()
-    stated: frozenset[str] = frozenset()
-    while len(held) < MIN_COVERAGE * len(grams) or not numbers <= stated:
+    stated: frozenset[tuple[str, str]] = frozenset()
+    while len(held) < MIN_COVERAGE * len(grams) or not _all_stated(numbers, stated):
         source = _best(grams - held, sources, asked)
         if source is None or len(chosen) == _MOST_CITATIONS:
             return
@@ -91,13 +92,26 @@ def _citation(source: _Source, score: float) -> Citation:
 
 
 def _grams(text: str) -> frozenset[str]:
-    """Pairs of Han characters, Latin words and numbers; single Han characters where there is nothing else."""
+    """Pairs of Han characters, Latin words, numbers with and without their unit.
+
+    Single Han characters where there is nothing else.
+    """
     terms = search_terms(text)
-    return frozenset(term for term in terms if len(term) > 1 or not is_han(term)) or frozenset(terms)
+    grams = [term for term in terms if len(term) > 1 or not is_han(term)]
+    return frozenset([*grams, *(number + unit for number, unit in _numbers(text) if unit)]) or frozenset(terms)
 
 
-def _numbers(text: str) -> frozenset[str]:
+def _numbers(text: str) -> frozenset[tuple[str, str]]:
+    """Numbers, each with the character it counts in or an empty string."""
     return frozenset(_NUMBER.findall(normalize(text)))
+
+
+def _all_stated(numbers: frozenset[tuple[str, str]], stated: frozenset[tuple[str, str]]) -> bool:
+    """Whether each number is stated; one without a unit agrees with any unit."""
+    return all(
+        any(number == other and (unit == other_unit or not unit or not other_unit) for other, other_unit in stated)
+        for number, unit in numbers
+    )
 
 
 def _sources(passage: Passage) -> Iterator[_Source]:

@@ -4,8 +4,10 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from chinese_llm_rag.errors import RagError
@@ -53,8 +55,10 @@ def print_report(report: "IngestReport") -> None:
             note(say(f"same content: {file.path} = {file.detail}", f"内容相同：{file.path} = {file.detail}"))
         for problem in file.problems:
             note(say(f"note: {file.path}: {problem}", f"注意：{file.path}：{problem}"))
-    for path in report.ignored:
-        note(say(f"ignored (unknown type): {path}", f"忽略（未知类型）：{path}"))
+    if report.ignored:
+        types = Counter(PurePath(path).suffix or "-" for path in report.ignored)
+        listed = ", ".join(f"{suffix} {n}" for suffix, n in types.most_common())
+        note(say(f"ignored, unknown type: {listed}", f"忽略未知类型的文件：{listed}"))
     new, unchanged, twins = report.of("added", "updated"), report.of("unchanged"), report.of("duplicate")
     n_chunks, n_failed = sum(file.n_chunks for file in new), len(report.of("failed"))
     out(

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from chinese_llm_rag.knowledge_base import KnowledgeBase
     from chinese_llm_rag.schema import Answer
 
+# What temperature, repetition_penalty and max_tokens are where the user set none.
+CHAT_MODEL_SAMPLING: dict[str, Any] = {"temperature": 0.2, "repetition_penalty": 1.1, "max_tokens": 400}
+BASE_MODEL_SAMPLING: dict[str, Any] = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 64}
+
 
 def build_embeddings(settings: Settings) -> "FingerprintedEmbeddings":
     """The embedding model of the settings; its weights load when it is first used."""
@@ -75,10 +79,15 @@ def model_file(settings: Settings) -> Path:
 
 
 def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":
-    """The language model of the settings: a chat model where it has a template, else a base model."""
+    """The language model of the settings.
+
+    A model with a chat template is asked in turns, with the family's sampling. A base model completes
+    few-shot prompts by quoting, for which sampling is greedy and repeating is wanted.
+    """
     forbid_calling_home()
     from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM  # noqa: PLC0415
     from chinese_llm_rag.llms.llamacpp import LlamaCppBackend  # noqa: PLC0415
+    from chinese_llm_rag.llms.template_choice import default_template  # noqa: PLC0415
 
     backend = LlamaCppBackend(
         model_file(settings),
@@ -86,7 +95,18 @@ def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":
         n_threads=settings.n_threads,
         n_gpu_layers=settings.n_gpu_layers,
     )
-    raise NotImplementedError(backend, ChatChineseAlpaca, ChineseAlpacaLLM)
+    template = default_template(backend) if settings.chat_template == "auto" else settings.chat_template
+    if template is None or template == "none":
+        return ChineseAlpacaLLM(backend=backend, **_sampling(settings, BASE_MODEL_SAMPLING))
+    return ChatChineseAlpaca(backend=backend, chat_template=template, **_sampling(settings, CHAT_MODEL_SAMPLING))
+
+
+def _sampling(settings: Settings, recommended: dict[str, Any]) -> dict[str, Any]:
+    values = {**recommended, "top_k": settings.top_k, "top_p": settings.top_p, "seed": settings.seed}
+    for name in recommended:
+        if (value := getattr(settings, name)) is not None:
+            values[name] = value
+    return values
 
 
 def build_qa(settings: Settings, base: "KnowledgeBase", llm: "BaseLanguageModel[Any]") -> "Runnable[str, Answer]":

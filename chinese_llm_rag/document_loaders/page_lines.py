@@ -13,6 +13,10 @@ _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]
 _COMPATIBILITY = re.compile("[\u2e80-\u2fd5\uf900-\ufaff\U0002f800-\U0002fa1f]")
 _TIGHT = re.compile(rf"{HAN}|[\u2000-\u206f\u3000-\u303f\uff00-\uffef]")  # takes no space at a line's end
 _SPACE_BETWEEN_HAN = re.compile(rf"(?<={HAN})[ \t]+(?={HAN})")
+# A page's number, alone or with the count of pages: never part of a paragraph.
+_PAGE_NUMBER = re.compile(
+    r"[-–—\s]*第?\s*(?:\d{1,4}|[ivxlc]{1,7})\s*页?(?:\s*[/，,]?\s*共?\s*\d{1,4}\s*页?)?[-–—\s]*$", re.IGNORECASE
+)
 _DOT_LEADER = re.compile(r"(?:\.\s?){4,}\s*\S{0,6}$|…{2,}\s*\S{0,6}$")  # an entry of a table of contents
 
 
@@ -33,11 +37,12 @@ def join_lines(page_text: str) -> str:
         if not line:
             goes_on = False
             continue
-        if goes_on and not opens_item(line):
+        alone = _PAGE_NUMBER.match(line) is not None
+        if goes_on and not alone and not opens_item(line):
             joined[-1] = _join(joined[-1], line)
         else:
             joined.append(line)
-        goes_on = _is_full(line, usual)
+        goes_on = not alone and _is_full(line, usual)
     return "\n".join(_clean(line) for line in joined)
 
 
