@@ -44,33 +44,29 @@ def few_shot_prompt(question: str, passages: Sequence[Passage]) -> PromptText:
     Line breaks would end an item, so they become spaces; citations are made from the passages
     themselves.
     """
-    context = " ".join(sentence for sentence in focused(question, passages))
+    context = " ".join(focused(question, passages))
     items = [FEW_SHOT_ITEM.format(**demonstration) for demonstration in FEW_SHOT_DEMONSTRATIONS]
     asked = FEW_SHOT_ITEM.format(context=context, question=" ".join(question.split()), answer="")
     return "\n\n".join([FEW_SHOT_INSTRUCTION, *items, asked])
 
 
 def focused(question: str, passages: Sequence[Passage], n_chars: int = FOCUS_CHARS) -> list[str]:
-    """The sentences that share most with the question, in the passages' order, about `n_chars` together.
+    """The sentences that share most with the question, about `n_chars` together, the best passage's last.
 
     A small base model loses its way in a long paragraph: with whole passages it answered 10 of 35
     questions on the demo's documents, with about 200 characters 18.
     """
     asked = {term for term in search_terms(question) if len(term) > 1}
-    sentences = [
-        " ".join(passage.text[span.start : span.end].split())
-        for passage in passages
-        for span in iter_sentences(passage.text)
-    ]
-    ranked = sorted(range(len(sentences)), key=lambda i: -len(asked & set(search_terms(sentences[i]))))
-    chosen: list[int] = []
+    places = [(rank, span.start, span.end) for rank, p in enumerate(passages) for span in iter_sentences(p.text)]
+    texts = {place: " ".join(passages[place[0]].text[place[1] : place[2]].split()) for place in places}
+    chosen: list[tuple[int, int, int]] = []
     room = n_chars
-    for i in ranked:
-        if chosen and len(sentences[i]) > room:
+    for place in sorted(places, key=lambda place: -len(asked & set(search_terms(texts[place])))):
+        if chosen and len(texts[place]) > room:
             break
-        chosen.append(i)
-        room -= len(sentences[i])
-    return [sentences[i] for i in sorted(chosen)]
+        chosen.append(place)
+        room -= len(texts[place])
+    return [texts[place] for place in sorted(chosen, key=lambda place: (-place[0], place[1])) if texts[place]]
 
 
 CHAT = QAPromptStyle(chat_prompt)
