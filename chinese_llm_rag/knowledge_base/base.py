@@ -44,6 +44,7 @@ class KnowledgeBase:
         self._embeddings = embeddings
         self._splitter = splitter
         self._derived = DerivedIndexes(folder)
+        self._indexes_checked = False
 
     @classmethod
     def open(
@@ -187,6 +188,7 @@ class KnowledgeBase:
 
         if k < 1:
             raise ConfigError(say(f"k={k!r}, expected at least 1", f"k={k!r}，应至少为 1"), setting="k")
+        self._ensure_indexes()
         bm25 = BM25Retriever(index=self._derived.words, resolve=self.chunks, k=k)
         if mode == "bm25":
             return bm25
@@ -199,6 +201,7 @@ class KnowledgeBase:
     def vector_store(self) -> Any:  # noqa: ANN401  (langchain_chroma.Chroma, imported when used)
         """The vectors as LangChain's Chroma store, for code that wants them by themselves."""
         embeddings = self._required_embeddings()
+        self._ensure_indexes()
         return self._derived.vectors.vector_store(cast("Embeddings", embeddings))
 
     def status(self) -> KnowledgeBaseStatus:
@@ -230,26 +233,38 @@ class KnowledgeBase:
 
     def _recover(self) -> None:
         """Finish an interrupted run, unless a living writer is at it."""
-        if not self._manifest.meta("dirty"):
-            return
-        with suppress(KnowledgeBaseBusyError), self._writing():
-            pass
+        if self._manifest.meta("dirty"):
+            with suppress(KnowledgeBaseBusyError), self._writing():
+                pass
+
+    def _ensure_indexes(self) -> None:
+        """Rebuild an index that was thrown away or lost chunks, unless a living writer is at it."""
+        if not self._indexes_checked:
+            with storage_errors(self.folder):
+                agree = self._derived.agrees_with(self._manifest)
+            if not agree:
+                with suppress(KnowledgeBaseBusyError), self._writing():
+                    pass
+            self._indexes_checked = True
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """Hold the writer lock over a base whose three parts agree, before and, on failure, after."""
         with storage_errors(self.folder), writer_lock(self.folder):
-            self._settle()
             try:
+                self._settle()
                 yield
             except BaseException:
                 # Where the disk is still full this fails too; the mark stays, and the next opening settles it.
                 with suppress(KnowledgeBaseError), storage_errors(self.folder):
                     self._settle()
                 raise
+            finally:
+                self._derived.release()
 
     def _settle(self) -> None:
-        if self._manifest.meta("dirty"):
+        if self._manifest.meta("dirty") or not self._derived.agrees_with(self._manifest):
+            self._manifest.set_meta("dirty", value=True)
             self._derived.reconcile(self._manifest)
             self._manifest.set_meta("dirty", value=False)
 

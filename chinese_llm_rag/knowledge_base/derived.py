@@ -62,6 +62,7 @@ class DerivedIndexes:
 
     def reconcile(self, manifest: Manifest) -> None:
         """Make both hold exactly the manifest's chunks, from what the manifest has stored."""
+        self.words.rollback()  # what a failed run added without committing
         wanted = manifest.chunk_ids()
         self.vectors.delete(sorted(self.vectors.ids() - wanted))
         extra_words = sorted(self.words.ids() - wanted)
@@ -78,6 +79,11 @@ class DerivedIndexes:
         """Whether both hold as many chunks as the manifest (a quick check)."""
         n = manifest.n_chunks()
         return len(self.vectors) == n and len(self.words) == n
+
+    def release(self) -> None:
+        """Give the word index's own writer lock back; searching goes on."""
+        if "words" in self.__dict__:
+            self.words.close()
 
     def close(self) -> None:
         """Close what was opened."""
