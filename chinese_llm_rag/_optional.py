@@ -21,6 +21,6 @@ def optional_import(module: str, *, extra: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != top_level:
+        if error.name != top_level:
             raise
         raise MissingDependencyError(top_level, extra) from error

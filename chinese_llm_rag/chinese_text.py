@@ -6,6 +6,9 @@ Knows nothing about documents, indexes or models.
 import re
 import unicodedata
 from collections.abc import Iterator
+from itertools import zip_longest
+
+import regex
 
 from chinese_llm_rag.schema import Span
 
@@ -17,11 +20,23 @@ HAN = f"[{_HAN_RANGES}]"
 _TERM = re.compile(rf"{HAN}+|[^\W_{_HAN_RANGES}]+")
 _SPACE_BETWEEN_HAN = re.compile(rf"(?<={HAN})\s+(?={HAN})")
 
+# What a grapheme may go on with after its first character: accents, joiners, variation selectors.
+GRAPHEME_TAIL = r"[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]"
+# White space that is a grapheme of its own, as many as there are.
+_SPACES = regex.compile(rf"(?:[\t-\r\x1c-\x1f\x85\u2028\u2029]|\s(?!{GRAPHEME_TAIL}))*")
+
 _TERMINATORS = "。！？!?；;…｡"
 _CLOSERS = "”’」』）)】》〉］]\"'"
-# A sentence ends after its terminators and the quotes and brackets that close with them. A full stop
-# of Latin text counts only before white space, so that 3.14 and gentoo.1.xml stay whole.
-_SENTENCE_END = re.compile(rf"(?:[{_TERMINATORS}]+|\.(?=[{_CLOSERS}]*(?:\s|$)))[{re.escape(_CLOSERS)}]*")
+# A sentence ends after its terminators and the quotes and brackets that close with them. A full stop of
+# Latin text counts only after a word and before a new beginning, so that 3.14, "1. 安装", "e.g. this" and
+# "No. 5" stay whole; other half-width marks do not count between Latin characters (/list?page=2).
+_SENTENCE_END = regex.compile(
+    rf"(?:(?:[。！？；…｡]{GRAPHEME_TAIL}*)+(?:[!?;]{GRAPHEME_TAIL}*)*"
+    rf"|(?<![!-~])(?:[!?;]{GRAPHEME_TAIL}*)+(?:[。！？；…｡]{GRAPHEME_TAIL}*)*"
+    rf"|(?:[!?;]{GRAPHEME_TAIL}*)+(?![!?;A-Za-z0-9_=&/%#])"
+    rf"|(?<=[^\W\d_]{{2}}|[{re.escape(_CLOSERS)}%])\.(?=[{re.escape(_CLOSERS)}]*(?:\s+(?![\sa-z0-9])|\s*$)))"
+    rf"(?:[{re.escape(_CLOSERS)}]{GRAPHEME_TAIL}*)*"
+)
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 # What a line begins with when it is certainly not the continuation of the line before.
 _OPENS_ITEM = re.compile(
@@ -80,7 +95,7 @@ def iter_paragraphs(text: str) -> Iterator[Span]:
     on, unless the next one is blank or opens an item.
     """
     start, lines = 0, [m for m in _LINE.finditer(text) if m.group()]
-    for line, following in zip(lines, [*lines[1:], None], strict=True):
+    for line, following in zip_longest(lines, lines[1:]):
         if following is not None and (not following.group().strip() or _continues(line.group(), following.group())):
             continue
         yield Span(start, line.end())
@@ -101,7 +116,7 @@ def iter_sentences(text: str) -> Iterator[Span]:
         body = text[paragraph.start : paragraph.end]
         for match in _SENTENCE_END.finditer(body):
             end = paragraph.start + match.end()
-            end += _leading_space(text, end, paragraph.end)
+            end = after_space(text, end, paragraph.end)
             if end > start:
                 yield Span(start, end)
                 start = end
@@ -109,8 +124,7 @@ def iter_sentences(text: str) -> Iterator[Span]:
             yield Span(start, paragraph.end)
 
 
-def _leading_space(text: str, start: int, end: int) -> int:
-    n = 0
-    while start + n < end and text[start + n].isspace():
-        n += 1
-    return n
+def after_space(text: str, start: int, end: int) -> int:
+    """Where in start..end of the text the white space at `start` is over; a space with an accent is none."""
+    space = _SPACES.match(text, start, end)
+    return start if space is None else space.end()

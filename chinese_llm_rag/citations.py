@@ -16,9 +16,12 @@ from chinese_llm_rag.schema import AnswerSentence, Citation, Passage, Span
 MIN_COVERAGE = 0.6  # share of an answer sentence's words that its citations must hold together
 _MOST_CITATIONS = 3  # for one sentence
 
-_MARKER = re.compile(r"\[\d+\]")  # a passage number that the model wrote itself
+# Passage numbers that the model wrote itself: they are not looked at.
+_MARKER = re.compile(r"[\[［【]\s*\d+(?:\s*[-,，、–]\s*\d+)*\s*[\]］】]")
 # A number with the Han character it counts in, where one follows: 10元 is not the 10 of 10页.
 _NUMBER = re.compile(rf"(\d+(?:\.\d+)?)\s*({HAN}?)")
+
+_Number = tuple[str, str]  # its digits and its unit, which may be empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,13 @@ class _Source:
     passage: Passage
     span: Span
     grams: frozenset[str]
-    numbers: frozenset[tuple[str, str]]
+    numbers: frozenset[_Number]
 
 
 def cite(text: str, passages: Sequence[Passage], question: str = "") -> tuple[AnswerSentence, ...]:
     """The sentences of an answer, each with its citations; none where nothing supports it.
+
+    A sentence without a word, such as a row of dashes or a passage number, is left out.
 
     Args:
         text: the answer.
@@ -44,22 +49,20 @@ def cite(text: str, passages: Sequence[Passage], question: str = "") -> tuple[An
     sentences = []
     for span in iter_sentences(text):
         sentence = text[span.start : span.end].rstrip()
-        if sentence.strip():
+        if _words(sentence):
             citations = tuple(_citations(sentence, sources, asked))
             sentences.append(AnswerSentence(span.start, span.start + len(sentence), sentence, citations))
     return tuple(sentences)
 
 
 def _citations(sentence: str, sources: Sequence[_Source], asked: frozenset[str]) -> Iterator[Citation]:
-    words = _MARKER.sub("", sentence)
+    words = _words(sentence)
     grams, numbers = _grams(words), _numbers(words)
-    if not grams:
-        return
     chosen: list[_Source] = []
     held: frozenset[str] = frozenset()
-    stated: frozenset[tuple[str, str]] = frozenset()
-    while len(held) < MIN_COVERAGE * len(grams) or not _all_stated(numbers, stated):
-        source = _best(grams - held, sources, asked)
+    stated: frozenset[_Number] = frozenset()
+    while len(held) < MIN_COVERAGE * len(grams) or _unstated(numbers, stated):
+        source = _best(grams - held, _unstated(numbers, stated), sources, asked)
         if source is None or len(chosen) == _MOST_CITATIONS:
             return
         chosen.append(source)
@@ -69,10 +72,21 @@ def _citations(sentence: str, sources: Sequence[_Source], asked: frozenset[str])
         yield _citation(source, len(grams & source.grams) / len(grams))
 
 
-def _best(wanted: frozenset[str], sources: Sequence[_Source], asked: frozenset[str]) -> _Source | None:
+def _words(sentence: str) -> str:
+    """The sentence without the model's own passage numbers; empty when no letter or digit is left."""
+    words = _MARKER.sub("", sentence)
+    return words if search_terms(words) else ""
+
+
+def _best(
+    grams: frozenset[str], numbers: frozenset[_Number], sources: Sequence[_Source], asked: frozenset[str]
+) -> _Source | None:
     """The source that holds most of what is wanted, then most of the question; the first of equals."""
-    holding = [source for source in sources if wanted & source.grams]
-    return max(holding, key=lambda s: (len(wanted & s.grams), len(asked & s.grams)), default=None)
+
+    def held(source: _Source) -> int:
+        return len(grams & source.grams) + len(numbers) - len(_unstated(numbers, source.numbers))
+
+    return max(filter(held, sources), key=lambda source: (held(source), len(asked & source.grams)), default=None)
 
 
 def _citation(source: _Source, score: float) -> Citation:
@@ -101,16 +115,19 @@ def _grams(text: str) -> frozenset[str]:
     return frozenset([*grams, *(number + unit for number, unit in _numbers(text) if unit)]) or frozenset(terms)
 
 
-def _numbers(text: str) -> frozenset[tuple[str, str]]:
+def _numbers(text: str) -> frozenset[_Number]:
     """Numbers, each with the character it counts in or an empty string."""
     return frozenset(_NUMBER.findall(normalize(text)))
 
 
-def _all_stated(numbers: frozenset[tuple[str, str]], stated: frozenset[tuple[str, str]]) -> bool:
-    """Whether each number is stated; one without a unit agrees with any unit."""
-    return all(
-        any(number == other and (unit == other_unit or not unit or not other_unit) for other, other_unit in stated)
+def _unstated(numbers: frozenset[_Number], stated: frozenset[_Number]) -> frozenset[_Number]:
+    """The numbers that are not among those stated; one without a unit agrees with any unit."""
+    return frozenset(
+        (number, unit)
         for number, unit in numbers
+        if not any(
+            number == other and (unit == other_unit or not unit or not other_unit) for other, other_unit in stated
+        )
     )
 
 
@@ -120,4 +137,5 @@ def _sources(passage: Passage) -> Iterator[_Source]:
         start = span.end - len(sentence.lstrip())
         quote = sentence.strip()
         if quote:
-            yield _Source(passage, Span(start, start + len(quote)), _grams(quote) | frozenset(quote), _numbers(quote))
+            grams = _grams(quote) | frozenset(search_terms(quote))  # single Han characters too
+            yield _Source(passage, Span(start, start + len(quote)), grams, _numbers(quote))

@@ -25,8 +25,9 @@ _ASKING_WORDS = """
 # Longer words first, so that they go as a whole.
 _ASKING = re.compile("|".join(sorted(_ASKING_WORDS.split(), key=len, reverse=True)))
 _HAN_RUN = re.compile(f"{HAN}+")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_LATIN_NAME = re.compile(r"[a-z][a-z0-9]+")
+# A number with its fraction, or a name of letters and digits with its version: 2023, 3.14, gpt, v3, cuda12.1.
+_EXACT = re.compile(rf"(?:(?!{HAN})[^\W_])+(?:\.\d+)*")
+_NUMBER_AND_UNIT = re.compile(rf"(?<![^\W_])(?<!\d\.)(\d+(?:\.\d+)*)(?=(?!{HAN})[^\W\d_])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def content_words(question: str) -> tuple[list[str], list[str]]:
     A run of one Han character counts as its own word when the question has no longer one.
     """
     text = normalize(question)
-    exact = list(dict.fromkeys([*_NUMBER.findall(text), *_LATIN_NAME.findall(text)]))
+    exact = list(dict.fromkeys(_exact_words(text)))
     runs = _HAN_RUN.findall(_ASKING.sub(" ", text))
     pairs = [run[i : i + 2] for run in runs for i in range(len(run) - 1)]
     if not pairs and not exact:
@@ -61,12 +62,17 @@ def check_evidence(question: str, passages: Iterable[str], *, min_coverage: floa
     text = normalize("\n".join(passages))
     pairs, exact = content_words(question)
     missing_pairs = [pair for pair in pairs if pair not in text]
-    missing_exact = [word for word in exact if not _holds(text, word)]
+    held = frozenset(_exact_words(text))
+    missing_exact = [word for word in exact if word not in held]
     coverage = 1.0 - len(missing_pairs) / len(pairs) if pairs else (0.0 if missing_exact else 1.0)
     sufficient = bool(text.strip()) and coverage >= min_coverage and not missing_exact
     return EvidenceCheck(sufficient, coverage, (*missing_exact, *missing_pairs))
 
 
-def _holds(text: str, word: str) -> bool:
-    """Whether a number or name stands in the text as a whole, not as a part of a longer one."""
-    return re.search(rf"(?<![a-z0-9.]){re.escape(word)}(?![a-z0-9]|\.\d)", text) is not None
+def _exact_words(text: str) -> list[str]:
+    """Numbers and Latin names of a normalized text, each as a whole; a number comes apart from its unit.
+
+    A single letter is no name.
+    """
+    words = _EXACT.findall(_NUMBER_AND_UNIT.sub(r"\1 ", text))
+    return [word for word in words if len(word) > 1 or word.isdecimal()]

@@ -83,20 +83,28 @@ def _joined(packed: Sequence[Passage], passage: Passage) -> list[Passage]:
 
 
 def _overlap(a: Passage, b: Passage) -> bool:
-    return a.source == b.source and a.start < b.end and b.start < a.end
+    """Whether both hold a common piece of one file's text.
+
+    The texts must agree too: documents that no splitter of ours has cut may name a source without a place.
+    """
+    start, end = max(a.start, b.start), min(a.end, b.end)
+    shared = a.text[start - a.start : end - a.start] == b.text[start - b.start : end - b.start]
+    return a.source == b.source and start < end and shared
 
 
 def _union(a: Passage, b: Passage) -> Passage:
     first, second = (a, b) if (a.start, -a.end) <= (b.start, -b.end) else (b, a)
     tail = second.text[first.end - second.start :] if second.end > first.end else ""
-    pages = max(first.page_end, second.page_end)
+    page_end = max(first.page_end, second.page_end)
     offsets = {first.page_start + i: offset for i, offset in enumerate(first.page_offsets)}
     offsets.update({second.page_start + i: offset for i, offset in enumerate(second.page_offsets)})
+    known = len(offsets) == page_end - first.page_start + 1
+    page_offsets = tuple(offsets[page] for page in sorted(offsets)) if known else ()
     return replace(
         first,
         text=first.text + tail,
         end=max(first.end, second.end),
-        page_end=pages,
-        page_offsets=tuple(offsets[page] for page in sorted(offsets)),
+        page_end=page_end,
+        page_offsets=page_offsets,
         score=max(a.score, b.score),
     )

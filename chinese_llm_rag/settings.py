@@ -104,15 +104,16 @@ def load_settings(
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Values by field name; an empty variable counts as not set."""
     names = [name for name in environment if name.startswith(PREFIX) and name not in LANGUAGE_VARIABLES]
-    return {name.removeprefix(PREFIX).lower(): environment[name] for name in names}
+    return {name.removeprefix(PREFIX).lower(): environment[name] for name in names if environment[name]}
 
 
 def _from_file(file: Path) -> dict[str, Any]:
-    if not file.exists():
-        return {}
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigError(
             say(f"cannot read the settings file {str(file)!r}: {error}", f"无法读取设置文件 {str(file)!r}：{error}"),

@@ -5,21 +5,31 @@
 
 import bisect
 from collections.abc import Callable, Iterable, Iterator
-from itertools import groupby
 from typing import Any
 
 import regex
 from langchain_core.documents import Document
 from langchain_text_splitters import TextSplitter
 
-from chinese_llm_rag.chinese_text import iter_paragraphs, iter_sentences
+from chinese_llm_rag.chinese_text import GRAPHEME_TAIL, HAN, after_space, iter_paragraphs, iter_sentences
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.schema import PAGE_SEPARATOR, ChunkMetadata, Span
+from chinese_llm_rag.schema import PAGE_SEPARATOR, ChunkMetadata, PageMetadata, Span
 
 _CLAUSE_END = regex.compile(r"[，、,：:；;]|[）)】》」』](?=\w)|\s+")
-# Runs that are cut only when one alone exceeds the size: numbers, dates, Latin words and addresses.
-_ATOM = regex.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.,:/_%@-]*[A-Za-z0-9%])?|\X")
+_GRAPHEME = r"\X"
+_WORD = rf"(?:(?!{HAN})[\p{{L}}\p{{N}}]{GRAPHEME_TAIL}*)+"  # a run of letters and digits without Han
+# Where a sentence that is too long may be cut: around addresses, dates, numbers and Latin words; inside one
+# of them only when it alone exceeds the size, then at what joins its parts, and at last between graphemes.
+_JOINERS = (r"-.,:/_%@'’?=&#~+", r".,'’", r".'’")
+_CUT_AROUND = (
+    *(regex.compile(rf"{_WORD}(?:[{joiners}]+{_WORD})*(?:%(?!{GRAPHEME_TAIL}))?|{_GRAPHEME}") for joiners in _JOINERS),
+    regex.compile(rf"{_WORD}|{_GRAPHEME}"),
+    regex.compile(_GRAPHEME),
+)
+_PAGE_KEYS = {"source", "content_hash", "page", "start"}
+_CHUNK_KEYS = {"source", "content_hash", "page_start", "page_offsets", "start"}
+_OWN_KEYS = PageMetadata.__annotations__.keys() | ChunkMetadata.__annotations__.keys()
 
 
 class ChineseTextSplitter(TextSplitter):
@@ -82,16 +92,18 @@ class ChineseTextSplitter(TextSplitter):
 
     def split_spans(self, text: str) -> list[Span]:
         """The spans of the chunks of a text, in order, without white space at their ends."""
-        units = [piece for sentence in iter_sentences(text) for piece in self._pieces(text, sentence)]
+        units: list[Span] = []
+        sentence_starts: set[int] = set()  # indices in units
+        for sentence in iter_sentences(text):
+            sentence_starts.add(len(units))
+            units.extend(self._pieces(text, sentence))
         paragraph_starts = {span.start for span in iter_paragraphs(text)}
         spans: list[Span] = []
-        first = 0
-        while first < len(units):
-            stop = self._chunk_stop(text, units, first, paragraph_starts)
-            span = Span(units[first].start, units[stop - 1].end)
-            if not spans or span.end > spans[-1].end:
-                spans.append(span)
-            first = self._next_first(text, units, first, stop)
+        first = stop = 0
+        while stop < len(units):
+            stop = self._chunk_stop(text, units, first, stop + 1, paragraph_starts)
+            spans.append(Span(units[first].start, units[stop - 1].end))
+            first = self._next_first(text, units, first, stop, sentence_starts)
         return spans
 
     def create_documents(self, texts: list[str], metadatas: list[dict[Any, Any]] | None = None) -> list[Document]:
@@ -110,114 +122,157 @@ class ChineseTextSplitter(TextSplitter):
         """Chunks of documents, spans in the text of the file they come from.
 
         Neighbouring pages of one file (PageMetadata) are cut as one text, so that a sentence over a
-        page break stays whole; such a chunk carries its page range (ChunkMetadata). Any other document
-        is cut by itself and its metadata is kept.
+        page break stays whole; such a chunk carries its page range (ChunkMetadata). A chunk of ours is
+        cut further. Any other document is cut by itself. Metadata of other keys is kept.
         """
         chunks: list[Document] = []
-        for is_page, group in groupby(documents, key=_page_group):
-            if is_page is None:
-                for document in group:
-                    chunks.extend(self.create_documents([document.page_content], [document.metadata]))
+        for run in _runs(documents):
+            metadata = run[0].metadata
+            if metadata.keys() >= _PAGE_KEYS:
+                chunks.extend(self._cut_file(run, [page.metadata["start"] for page in run], metadata["page"]))
+            elif metadata.keys() >= _CHUNK_KEYS:
+                chunks.extend(self._cut_file(run, metadata["page_offsets"], metadata["page_start"]))
             else:
-                chunks.extend(self._split_pages(list(group)))
+                chunks.extend(self.create_documents([run[0].page_content], [metadata]))
         return chunks
 
-    def _split_pages(self, pages: list[Document]) -> list[Document]:
-        text = PAGE_SEPARATOR.join(page.page_content for page in pages)
-        base = pages[0].metadata["start"]
-        offsets = [page.metadata["start"] for page in pages]
-        numbers = [page.metadata["page"] for page in pages]
-        chunks = []
+    def _cut_file(self, run: list[Document], offsets: list[int], first_page: int) -> Iterator[Document]:
+        """Chunks of documents that follow one another; offsets are where first_page and the next ones begin."""
+        text = PAGE_SEPARATOR.join(document.page_content for document in run)
+        base = run[0].metadata["start"]
         for span in self.split_spans(text):
             start, end = base + span.start, base + span.end
             first = bisect.bisect_right(offsets, start) - 1
             last = bisect.bisect_left(offsets, end) - 1
+            origin = run[min(first, len(run) - 1)].metadata
             metadata = ChunkMetadata(
-                source=pages[0].metadata["source"],
-                content_hash=pages[0].metadata["content_hash"],
-                page_start=numbers[first],
-                page_end=numbers[last],
+                source=origin["source"],
+                content_hash=origin["content_hash"],
+                page_start=first_page + first,
+                page_end=first_page + last,
                 start=start,
                 end=end,
                 page_offsets=offsets[first : last + 1],
             )
-            chunks.append(Document(text[span.start : span.end], metadata=dict(metadata)))
-        return chunks
+            extra = {key: value for key, value in origin.items() if key not in _OWN_KEYS}
+            if self._add_start_index:
+                extra["start_index"] = start
+            yield Document(text[span.start : span.end], metadata={**extra, **metadata})
 
     def _fits(self, text: str, start: int, end: int) -> bool:
         return self._length_function(text[start:end]) <= self._chunk_size
 
-    def _chunk_stop(self, text: str, units: list[Span], first: int, paragraph_starts: set[int]) -> int:
-        """Index after the last unit of the chunk that begins with unit `first`."""
-        stop = first + 1
+    def _chunk_stop(self, text: str, units: list[Span], first: int, least: int, paragraph_starts: set[int]) -> int:
+        """Index after the last unit of the chunk that begins with unit `first`; at least `least`."""
+        stop = least
         while stop < len(units) and self._fits(text, units[first].start, units[stop].end):
             stop += 1
         if stop == len(units):
             return stop
         # A paragraph's end in the second half is a better place than a fuller chunk.
         half = (units[first].start + units[stop - 1].end) / 2
-        for candidate in range(stop, first, -1):
+        for candidate in range(stop, least - 1, -1):
             start = units[candidate].start
             if start < half:
                 break
-            if any(position in paragraph_starts for position in range(units[candidate - 1].end, start + 1)):
+            end = units[candidate - 1].end
+            at_paragraph = any(position in paragraph_starts for position in range(end, start + 1))
+            if at_paragraph and self._fits(text, units[first].start, end):
                 return candidate
         return stop
 
-    def _next_first(self, text: str, units: list[Span], first: int, stop: int) -> int:
-        if stop >= len(units) or self._chunk_overlap == 0:
+    def _next_first(self, text: str, units: list[Span], first: int, stop: int, sentence_starts: set[int]) -> int:
+        """Index of the unit that begins the next chunk: `stop`, or before it by whole sentences of overlap."""
+        if stop >= len(units) or self._chunk_overlap == 0 or stop not in sentence_starts:
             return stop
-        start = stop
-        while start - 1 > first and (
-            self._length_function(text[units[start - 1].start : units[stop - 1].end]) <= self._chunk_overlap
-            and self._fits(text, units[start - 1].start, units[stop].end)
-        ):
-            start -= 1
-        return start
+        begin = stop
+        for candidate in range(stop - 1, first, -1):
+            overlap = self._length_function(text[units[candidate].start : units[stop - 1].end])
+            if overlap > self._chunk_overlap or not self._fits(text, units[candidate].start, units[stop].end):
+                break
+            if candidate in sentence_starts:
+                begin = candidate
+        return begin
 
     def _pieces(self, text: str, sentence: Span) -> Iterator[Span]:
         """The sentence without white space at its ends, in pieces that fit the size."""
-        span = _trimmed(text, sentence)
-        while span is not None:
-            if self._fits(text, span.start, span.end):
-                yield span
-                return
-            cut = self._cut(text, span)
-            piece = _trimmed(text, Span(span.start, cut))
+        rest = _trimmed(text, sentence)
+        if rest is None:
+            return
+        if self._fits(text, rest.start, rest.end):
+            yield rest
+            return
+        edges = list(self._edges(text, rest))
+        clause_ends = {match.end() for match in _CLAUSE_END.finditer(text, rest.start, rest.end)}
+        first = 0
+        while rest is not None:
+            cut = self._cut(text, rest.start, edges, first, clause_ends)
+            piece = _trimmed(text, Span(rest.start, cut))
             if piece is not None:
                 yield piece
-            span = _trimmed(text, Span(cut, span.end))
+            rest = _trimmed(text, Span(cut, rest.end))
+            if rest is not None:
+                first = bisect.bisect_right(edges, rest.start)
 
-    def _cut(self, text: str, span: Span) -> int:
-        """Where to cut a span that is too long: the last clause end that fits, else the last atom's end."""
-        atoms = list(_ATOM.finditer(text, span.start, span.end))
-        n = self._most_that_fit(text, span.start, [atom.end() for atom in atoms])
-        if n == 0:  # one atom alone is too long
-            graphemes = [m.end() for m in regex.finditer(r"\X", text, pos=span.start, endpos=atoms[0].end())]
-            return graphemes[max(0, self._most_that_fit(text, span.start, graphemes) - 1)]
-        limit = atoms[n - 1].end()
-        edges = {atom.end() for atom in atoms[:n]}
-        for match in reversed(list(_CLAUSE_END.finditer(text, span.start, limit))):
-            if match.end() in edges and match.end() > span.start + (limit - span.start) // 3:
-                return match.end()
-        return limit
+    def _edges(self, text: str, span: Span, fineness: int = 0) -> Iterator[int]:
+        """Where a span may be cut, ascending, its end included."""
+        for match in _CUT_AROUND[fineness].finditer(text, span.start, span.end):
+            start, end = match.span()
+            if end - start > 1 and fineness + 1 < len(_CUT_AROUND) and not self._fits(text, start, end):
+                yield from self._edges(text, Span(start, end), fineness + 1)
+            else:
+                yield end
 
-    def _most_that_fit(self, text: str, start: int, ends: list[int]) -> int:
-        """How many of the ascending ends may be taken from start (lengths grow with the text)."""
-        return bisect.bisect_left(ends, 1, key=lambda end: int(not self._fits(text, start, end)))
+    def _cut(self, text: str, start: int, edges: list[int], first: int, clause_ends: set[int]) -> int:
+        """The last clause end that fits, else the last edge that does, else edges[first]."""
+        stop = self._most_that_fit(text, start, edges, first)
+        if stop == len(edges):
+            return edges[-1]
+        last = max(stop - 1, first)
+        least = start + (edges[last] - start) // 3
+        for index in range(last, first, -1):
+            if edges[index] <= least:
+                break
+            if edges[index] in clause_ends and self._fits(text, start, edges[index]):
+                return edges[index]
+        return edges[last]
+
+    def _most_that_fit(self, text: str, start: int, edges: list[int], first: int) -> int:
+        """Index after the last edge, from `first` on, up to which the text fits (lengths grow with the text).
+
+        The reach is doubled before it is halved, so that a long rest is not measured for every piece.
+        """
+        high = first + 1
+        while high < len(edges) and self._fits(text, start, edges[high - 1]):
+            high = min(len(edges), first + 2 * (high - first))
+        return bisect.bisect_left(edges, 1, first, high, key=lambda edge: int(not self._fits(text, start, edge)))
 
 
 def _trimmed(text: str, span: Span) -> Span | None:
-    start, end = span.start, span.end
-    while start < end and text[start].isspace():
-        start += 1
+    start, end = after_space(text, span.start, span.end), span.end
     while end > start and text[end - 1].isspace():
         end -= 1
     return Span(start, end) if end > start else None
 
 
-def _page_group(document: Document) -> tuple[str, str] | None:
-    metadata = document.metadata
-    if {"source", "content_hash", "page", "start"} <= metadata.keys():
-        return metadata["source"], metadata["content_hash"]
-    return None
+def _runs(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Documents that are cut as one text: pages of one file that follow one another, else each by itself."""
+    run: list[Document] = []
+    for document in documents:
+        if run and not _follows(run[-1], document):
+            yield run
+            run = []
+        run.append(document)
+    if run:
+        yield run
+
+
+def _follows(page: Document, other: Document) -> bool:
+    before, after = page.metadata, other.metadata
+    return (
+        before.keys() >= _PAGE_KEYS
+        and after.keys() >= _PAGE_KEYS
+        and (before["source"], before["content_hash"]) == (after["source"], after["content_hash"])
+        and after["page"] == before["page"] + 1
+        and after["start"] == before["start"] + len(page.page_content) + len(PAGE_SEPARATOR)
+    )

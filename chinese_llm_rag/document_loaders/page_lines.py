@@ -11,7 +11,7 @@ _USUAL_LINE = 0.9  # quantile of the line widths
 _WORD_BREAK = re.compile("[\u0002\ufffe]$")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 _COMPATIBILITY = re.compile("[\u2e80-\u2fd5\uf900-\ufaff\U0002f800-\U0002fa1f]")
-_TIGHT = re.compile(rf"{HAN}|[\u2000-\u206f\u3000-\u303f\uff00-\uffef]")  # takes no space at a line's end
+_TIGHT = re.compile(rf"{HAN}|[\u2014\u2015\u2025\u2026\u3000-\u303f\uff00-\uffef]")  # takes no space at a line's end
 _SPACE_BETWEEN_HAN = re.compile(rf"(?<={HAN})[ \t]+(?={HAN})")
 # A page's number, alone or with the count of pages: never part of a paragraph.
 _PAGE_NUMBER = re.compile(

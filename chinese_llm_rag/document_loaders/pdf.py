@@ -58,7 +58,8 @@ def _checked(texts: list[str], unreadable: list[int], data: bytes, path: Path) -
         )
     if len(unreadable) == len(texts):
         raise _open_error("Data format error", path)
-    empty = [number for number, text in enumerate(texts, 1) if not text.strip() and number not in unreadable]
+    lost = frozenset(unreadable)
+    empty = [number for number, text in enumerate(texts, 1) if not text.strip() and number not in lost]
     if len(empty) + len(unreadable) == len(texts):
         raise DocumentError(
             say(
