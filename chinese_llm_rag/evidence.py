@@ -25,9 +25,10 @@ _ASKING_WORDS = """
 # Longer words first, so that they go as a whole.
 _ASKING = re.compile("|".join(sorted(_ASKING_WORDS.split(), key=len, reverse=True)))
 _HAN_RUN = re.compile(f"{HAN}+")
+_SIGN = rf"(?!{HAN})[^\W_]"  # a letter or digit, not Han
 # A number with its fraction, or a name of letters and digits with its version: 2023, 3.14, gpt, v3, cuda12.1.
-_EXACT = re.compile(rf"(?:(?!{HAN})[^\W_])+(?:\.\d+)*")
-_NUMBER_AND_UNIT = re.compile(rf"(?<![^\W_])(?<!\d\.)(\d+(?:\.\d+)*)(?=(?!{HAN})[^\W\d_])")
+_EXACT = re.compile(rf"(?:{_SIGN})+(?:\.\d+)*")
+_NUMBER_AND_UNIT = re.compile(rf"(?<!{_SIGN})(?<!\d\.)(\d+(?:\.\d+)*)(?=(?!\d){_SIGN})")
 
 
 @dataclass(frozen=True, slots=True)
