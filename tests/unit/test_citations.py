@@ -1,0 +1,172 @@
+"""Citations: which sentences of the passages a sentence of an answer rests on, and where they stand."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chinese_llm_rag.citations import cite
+from chinese_llm_rag.schema import AnswerSentence, Passage
+
+RIVERS = "黄河发源于青海省，全长约5464公里。长江发源于唐古拉山，全长约6300公里。"
+LIBRARY = "图书馆周末上午十点开放。借书期限为三十天。"
+
+
+def passages(*texts: str) -> list[Passage]:
+    """Passages of one page each, of files named by their number, somewhere inside the file."""
+    return [
+        Passage(text, f"{n}.pdf", n, n, 100 * n, 100 * n + len(text), (0,), number=n) for n, text in enumerate(texts, 1)
+    ]
+
+
+def quotes(text: str, *evidence: str, question: str = "") -> list[list[str]]:
+    return [[c.quote for c in sentence.citations] for sentence in cite(text, passages(*evidence), question)]
+
+
+def test_each_sentence_cites_the_sentence_it_rests_on():
+    assert quotes("黄河全长约5464公里。借书期限为三十天。", RIVERS, LIBRARY) == [
+        ["黄河发源于青海省，全长约5464公里。"],
+        ["借书期限为三十天。"],
+    ]
+
+
+def test_a_citation_knows_passage_file_page_and_span():
+    (sentence,) = cite("借书期限为三十天。", passages(RIVERS, LIBRARY))
+    (citation,) = sentence.citations
+    start = 200 + len("图书馆周末上午十点开放。")
+    assert (citation.passage, citation.source) == (2, "2.pdf")
+    assert (citation.page_start, citation.page_end) == (2, 2)
+    assert (citation.start, citation.end) == (start, start + len("借书期限为三十天。"))
+    assert citation.score == 1
+
+
+def test_a_sentence_that_the_passages_do_not_hold_is_unsupported():
+    (held, invented) = cite("黄河全长约5464公里。黄河流域盛产苹果与葡萄。", passages(RIVERS))
+    assert held.supported
+    assert not invented.supported
+
+
+def test_a_sentence_that_joins_two_passages_has_two_citations():
+    (sentence,) = cite("黄河全长约5464公里，图书馆周末上午十点开放。", passages(RIVERS, LIBRARY))
+    assert [(c.passage, c.quote) for c in sentence.citations] == [
+        (2, "图书馆周末上午十点开放。"),
+        (1, "黄河发源于青海省，全长约5464公里。"),
+    ]
+    assert all(0 < c.score < 1 for c in sentence.citations)
+
+
+@pytest.mark.parametrize("number", ["5465公里", "546公里", "15464公里", "54.64公里"])
+def test_a_number_that_is_not_in_the_passages_makes_the_sentence_unsupported(number):
+    (sentence,) = cite(f"黄河发源于青海省，全长约{number}。", passages(RIVERS))
+    assert not sentence.supported
+
+
+def test_a_number_counts_only_with_its_own_unit():
+    evidence = "复印每页10元，共打印20页。"
+    assert quotes("复印每页10元", evidence) == [[evidence]]
+    assert quotes("复印共10页", evidence) == [[]]
+
+
+def test_a_number_of_another_sentence_is_cited_beside_the_words():
+    evidence = "本馆藏书丰富，读者众多，位于城市中心。全年开放330天。"
+    (cited,) = quotes("本馆藏书丰富，读者众多，位于城市中心，全年330天。", evidence)
+    assert cited == ["本馆藏书丰富，读者众多，位于城市中心。", "全年开放330天。"]
+
+
+def test_a_decimal_is_cited_where_it_stands_and_not_where_its_digits_do():
+    assert quotes("3.14", "第3章第14节。", "圆周率约为3.14。") == [["圆周率约为3.14。"]]
+
+
+def test_of_equal_places_the_one_that_holds_the_words_of_the_question_is_cited():
+    evidence = ("该校创办于1902年。", "该馆建成于1902年。")
+    assert quotes("1902年", *evidence, question="该馆何时建成？") == [["该馆建成于1902年。"]]
+    assert quotes("1902年", *evidence, question="该校何时创办？") == [["该校创办于1902年。"]]
+
+
+def test_of_equal_places_without_a_question_the_better_passage_is_cited():
+    assert quotes("三十天", "退货期限为三十天。", LIBRARY) == [["退货期限为三十天。"]]
+
+
+def test_the_words_of_the_answer_go_before_those_of_the_question():
+    evidence = ("图书馆的开放时间在门口公布。", "周末上午十点开放。")
+    assert quotes("周末上午十点开放", *evidence, question="图书馆的开放时间？") == [["周末上午十点开放。"]]
+
+
+@pytest.mark.parametrize(
+    "marked",
+    [
+        "黄河全长约5464公里[2]。",
+        "黄河全长约5464公里。[2]",
+        "[2]黄河全长约5464公里。",
+        "黄河[9, 12]全长约5464公里【3】。",
+        "黄河全长约5464公里。[2][3]",
+    ],
+)
+def test_passage_numbers_written_by_the_model_are_ignored(marked):
+    (sentence,) = cite(marked, passages(RIVERS, LIBRARY))
+    assert [(c.passage, c.quote) for c in sentence.citations] == [(1, "黄河发源于青海省，全长约5464公里。")]
+    assert marked[sentence.start : sentence.end] == sentence.text
+
+
+@pytest.mark.parametrize("text", ["", " \n", "……", "——。", "[1]", "【2】[3]"])
+def test_a_text_without_words_has_no_sentences(text):
+    assert cite(text, passages(RIVERS)) == ()
+
+
+def test_without_passages_nothing_is_supported():
+    assert cite("黄河。", []) == (AnswerSentence(0, 3, "黄河。", ()),)
+
+
+def test_a_single_character_answer_is_found_in_either_form():
+    assert quotes("茶", "龙井属于绿茶。") == [["龙井属于绿茶。"]]
+    assert quotes("論", "\uf941文已交。") == [["\uf941文已交。"]]  # the compatibility form some files use
+
+
+def test_a_letter_is_not_found_inside_a_word():
+    assert quotes("C", "使用 docker 容器。") == [[]]
+    assert quotes("C", "选项 C 正确。") == [["选项 C 正确。"]]
+
+
+def test_a_sentence_over_a_page_break_is_cited_with_both_pages():
+    last_line = "这个句子写满了第三页的最后一行而且没有句号因此它还要在下一页接着写下去"
+    text = f"上一页的话。{last_line}\n直到第四页的开头。下一页的话。"
+    begin, turn = text.index(last_line), text.index("直到")
+    passage = Passage(text, "书.pdf", 3, 4, 500, 500 + len(text), (420, 500 + turn), number=1)
+    before, over, after = cite(f"上一页的话。{last_line}直到第四页的开头。下一页的话。", [passage])
+    assert [(c.page_start, c.page_end) for c in before.citations] == [(3, 3)]
+    assert [(c.page_start, c.page_end) for c in over.citations] == [(3, 4)]
+    assert [(c.page_start, c.page_end) for c in after.citations] == [(4, 4)]
+    assert over.citations[0].start == 500 + begin
+
+
+def test_at_most_three_places_are_cited():
+    parts = ["甲乙丙丁戊", "春夏秋冬季", "东南西北方", "金木水火土", "琴棋书画诗", "天地人和合"]
+    (four,) = cite("，".join(parts[:4]), passages(*parts))
+    assert [c.passage for c in four.citations] == [1, 2, 3]  # three quarters of its words
+    (six,) = cite("，".join(parts), passages(*parts))
+    assert six.citations == ()  # any three would hold only half
+    (numbers,) = cite("1甲2乙3丙4丁", passages("1甲", "2乙", "3丙", "4丁"))
+    assert numbers.citations == ()  # the fourth number would need a fourth place
+
+
+words = st.sampled_from([*"黄河全长约公里青海省", "5464", "v3", "docker", "，", "。", "！", "\n", " ", "[1]", "”"])
+texts = st.lists(words, max_size=30).map("".join)
+
+
+@given(texts, st.lists(texts, max_size=4), texts)
+def test_all_spans_are_exact(answer, evidence, question):
+    packed = passages(*evidence)
+    for sentence in cite(answer, packed, question):
+        assert answer[sentence.start : sentence.end] == sentence.text
+        for citation in sentence.citations:
+            passage = packed[citation.passage - 1]
+            within = passage.text[citation.start - passage.start : citation.end - passage.start]
+            assert citation.quote == within == within.strip()
+            assert citation.source == passage.source
+            assert 0 <= citation.score <= 1
+
+
+@given(texts, texts)
+def test_what_a_passage_says_word_for_word_is_supported(before, after):
+    said = "黄河全长约5464公里。"
+    (sentence,) = cite(said, passages(f"{before}\n\n{said}\n\n{after}"))
+    assert sentence.supported
