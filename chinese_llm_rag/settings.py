@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import LANGUAGE_VARIABLES, say
@@ -45,6 +45,14 @@ class Settings(BaseModel):
     seed: int | None = None
     n_threads: _Count | None = None
     n_gpu_layers: int = Field(0, ge=-1)
+
+    @field_validator("chunk_overlap")
+    @classmethod
+    def _below_the_size(cls, overlap: int, others: ValidationInfo) -> int:
+        size = others.data.get("chunk_size")
+        if size is not None and overlap >= size:
+            raise ValueError(say(f"should be less than chunk_size={size}", f"应小于 chunk_size={size}"))
+        return overlap
 
     @property
     def kb_folder(self) -> Path:
