@@ -17,7 +17,8 @@ from chinese_llm_rag.schema import Answer, Citation, Passage
 if TYPE_CHECKING:
     from chinese_llm_rag.knowledge_base import FileRecord, IngestProgress, IngestReport
 
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # a document must not steer the terminal
+# A document must not steer the terminal, and a file name that is not UTF-8 (lone surrogates) must not stop it.
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _QUOTE_CHARS = 80
 
 
@@ -33,8 +34,9 @@ def note(text: str) -> None:
 
 
 def out_json(value: object) -> None:
-    """A JSON document as the whole result."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+    """A JSON document as the whole result; what a terminal could not bear is escaped."""
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    sys.stdout.write(re.sub("[\x7f-\x9f\ud800-\udfff]", lambda match: f"\\u{ord(match.group()):04x}", text) + "\n")
 
 
 def print_error(error: RagError) -> None:
