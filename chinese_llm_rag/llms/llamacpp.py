@@ -22,8 +22,15 @@ from chinese_llm_rag.llms.gguf_file import check_gguf
 from chinese_llm_rag.llms.llama_log import capture_log, take_errors
 from chinese_llm_rag.llms.llama_vocabulary import LlamaVocabulary
 
-# What llama-cpp-python, ctypes and the allocator raise; jinja2 errors come from a broken template in the file.
-FOREIGN_ERRORS = (RuntimeError, ValueError, AssertionError, MemoryError, OSError, TypeError)
+# What llama-cpp-python, ctypes and the allocator raise. A broken chat template in a file adds jinja2's errors.
+FOREIGN_ERRORS: tuple[type[Exception], ...] = (
+    RuntimeError,
+    ValueError,
+    AssertionError,
+    MemoryError,
+    OSError,
+    TypeError,
+)
 _RANDOM_SEED = 0xFFFFFFFF
 _FROM_FILE = -1.0  # llama-cpp-python's own YaRN defaults override the file's metadata
 _POLL_S = 0.1
@@ -83,6 +90,7 @@ class LlamaCppBackend:
         n_threads = thread_budget(n_threads)
         limit_pools(n_threads)  # before the import, since OpenMP reads its settings once
         self._api: Any = optional_import("llama_cpp", extra="llamacpp")
+        self._foreign = (*FOREIGN_ERRORS, optional_import("jinja2", extra="llamacpp").TemplateError)
         capture_log(self._api)
         with self._foreign_errors(ModelLoadError):
             self._llama: Any = self._api.Llama(
@@ -162,10 +170,18 @@ class LlamaCppBackend:
             self._turn.release()
 
     def close(self) -> None:
-        """Free the model's memory; waits for a running generation to end. May be called twice."""
-        with self._turn:
+        """Free the model's memory; waits for a running generation to end. May be called twice.
+
+        Raises:
+            GenerationError: this very thread has left a stream open.
+        """
+        for _ in self._wait_for_turn():
+            pass
+        try:
             self._closed = True
             self._llama.close()
+        finally:
+            self._turn.release()
 
     def _wait_for_turn(self) -> Iterator[TextChunk]:
         while not self._turn.acquire(timeout=_POLL_S):
@@ -244,7 +260,7 @@ class LlamaCppBackend:
             yield
         except RagError:
             raise
-        except FOREIGN_ERRORS as error:
+        except self._foreign as error:
             reason = take_errors() or str(error) or type(error).__name__
             raise ours(
                 say(

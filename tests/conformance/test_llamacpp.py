@@ -6,6 +6,7 @@ import threading
 import time
 from pathlib import Path
 
+import jinja2
 import llama_cpp
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
@@ -71,6 +72,14 @@ class TestLoading:
         path.write_bytes(random_model.read_bytes().replace(b"llama", b"zzzzz"))
         with pytest.raises(ModelLoadError, match="zzzzz"):
             LlamaCppBackend(path)
+
+    def test_a_broken_chat_template_in_the_file_is_a_load_error(self, vocabulary, tmp_path: Path) -> None:
+        path = small_models.write_gguf(
+            tmp_path / "broken.gguf", vocabulary, small_models.random_weights(2), chat_template="{% for %}"
+        )
+        with pytest.raises(ModelLoadError, match=r"broken\.gguf") as caught:
+            LlamaCppBackend(path)
+        assert isinstance(caught.value.__cause__, jinja2.TemplateSyntaxError)
 
     @pytest.mark.parametrize(
         ("setting", "value"), [("context_window", 0), ("n_threads", 0), ("n_gpu_layers", -2), ("n_batch", 0)]
@@ -254,6 +263,8 @@ class TestGenerating:
         with pytest.raises(GenerationError, match="still open in this thread") as caught:
             text_of(random_backend, "再见")
         assert "close()" in str(caught.value.hint)
+        with pytest.raises(GenerationError, match="still open in this thread"):
+            random_backend.close()
         stream.close()
         assert text_of(random_backend, "再见")
 

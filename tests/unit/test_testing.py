@@ -1,13 +1,16 @@
 """The stand-ins that ship keep the contracts of what they stand in for."""
 
+import ast
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import chinese_llm_rag
 from chinese_llm_rag.embeddings.base import FingerprintedEmbeddings
 from chinese_llm_rag.errors import GenerationError
 from chinese_llm_rag.llms.backend import Control, GenerationParams
@@ -54,3 +57,10 @@ def test_the_fingerprint_tells_embeddings_apart() -> None:
     assert isinstance(HashEmbeddings(), FingerprintedEmbeddings)
     fingerprints = {HashEmbeddings(d, max_ngram=n).fingerprint for d in (8, 16) for n in (1, 2)}
     assert len(fingerprints) == 4
+
+
+def test_nothing_in_production_uses_them() -> None:
+    package = Path(chinese_llm_rag.__file__).parent
+    for path in package.rglob("*.py"):
+        imports = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.ImportFrom)]
+        assert not any(node.module == "chinese_llm_rag.testing" for node in imports), path
