@@ -1,0 +1,48 @@
+# Every target builds and uses .venv in this folder, and reuses what is already there.
+
+PYTHON ?= python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip
+# llama.cpp is compiled once: for any x86-64 CPU since 2013 (AVX2), and by all cores. pip keeps the wheel.
+LLAMA_FLAGS ?= -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DLLAVA_BUILD=OFF
+INSTALL := CMAKE_ARGS="$(LLAMA_FLAGS)" CMAKE_BUILD_PARALLEL_LEVEL=$$(nproc 2>/dev/null || echo 2) $(PIP) install -q -c constraints.txt
+
+.PHONY: demo test check fix docs bench clean
+
+demo: $(VENV)/demo.done
+	$(VENV)/bin/python demo/run_demo.py build/demo
+
+test: check
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/dev.done
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+
+fix: $(VENV)/dev.done
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+docs: $(VENV)/demo.done
+	$(VENV)/bin/python docs/build_cli_reference.py docs/cli.md
+
+bench: $(VENV)/dev.done
+	$(VENV)/bin/python benchmarks/run_all.py
+
+clean:
+	rm -rf $(VENV) build
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -q -U pip
+
+$(VENV)/demo.done: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(INSTALL) -e '.[offline]' typst
+	$(PIP) install -q --no-deps rinoh-typeface-notosanscjk
+	touch $@
+
+$(VENV)/dev.done: $(VENV)/demo.done
+	$(INSTALL) -e '.[offline,hf,dev]'
+	touch $@
