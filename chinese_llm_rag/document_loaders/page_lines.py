@@ -7,8 +7,6 @@ from chinese_llm_rag.chinese_text import HAN, display_width, ends_sentence, open
 
 _FULL_LINE = 0.8  # of the page's usual line; a shorter line ends its paragraph
 _USUAL_LINE = 0.9  # quantile of the line widths
-# PDFium writes a hyphen at a line's end as U+0002 or U+FFFE where the word goes on.
-_WORD_BREAK = re.compile("[\u0002\ufffe]$")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 _COMPATIBILITY = re.compile("[\u2e80-\u2fd5\uf900-\ufaff\U0002f800-\U0002fa1f]")
 _TIGHT = re.compile(rf"{HAN}|[\u2014\u2015\u2025\u2026\u3000-\u303f\uff00-\uffef]")  # takes no space at a line's end
@@ -47,15 +45,10 @@ def join_lines(page_text: str) -> str:
 
 
 def _is_full(line: str, usual: int) -> bool:
-    if _WORD_BREAK.search(line):
-        return True
     return display_width(line) >= _FULL_LINE * usual and not ends_sentence(line) and not _DOT_LEADER.search(line)
 
 
 def _join(before: str, line: str) -> str:
-    if _WORD_BREAK.search(before):
-        # A small letter goes on with a word that was cut; anything else follows a hyphen of its own.
-        return before[:-1] + ("" if line[0].islower() else "-") + line
     tight = _TIGHT.match(before[-1]) or _TIGHT.match(line[0])
     return before + ("" if tight else " ") + line
 

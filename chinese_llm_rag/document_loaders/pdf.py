@@ -6,6 +6,7 @@ Pages without a text layer are named as problems; nothing here reads pictures.
 import threading
 from pathlib import Path
 
+from chinese_llm_rag.document_loaders.broken_words import join_broken_words
 from chinese_llm_rag.document_loaders.page_lines import join_lines
 from chinese_llm_rag.document_loaders.page_texts import PageTexts
 from chinese_llm_rag.errors import DocumentError
@@ -32,7 +33,7 @@ def read_pdf(data: bytes, path: Path) -> PageTexts:
             texts, unreadable = _page_texts(document, pypdfium2.PdfiumError)
         finally:
             document.close()
-    return _checked(texts, unreadable, data, path)
+    return _checked([join_lines(text) for text in join_broken_words(texts)], unreadable, data, path)
 
 
 def _page_texts(document: object, pdfium_error: type[Exception]) -> tuple[list[str], list[int]]:
@@ -42,7 +43,7 @@ def _page_texts(document: object, pdfium_error: type[Exception]) -> tuple[list[s
         try:
             page = document[index]  # type: ignore[index]
             text_page = page.get_textpage()
-            texts.append(join_lines(text_page.get_text_range()))
+            texts.append(text_page.get_text_range())
             text_page.close()
             page.close()
         except pdfium_error:

@@ -38,19 +38,6 @@ def test_no_space_joins_han_and_other_characters(second):
     assert join_lines(page(latin_end, "文件。")) == latin_end + "文件。"
 
 
-@pytest.mark.parametrize("mark", ["\u0002", "\ufffe"])
-def test_a_word_hyphenated_at_the_line_end_joins(mark):
-    first = f"The embedding model turns the text into num{mark}"
-    assert (
-        join_lines(page(first, "bers of unit length."))
-        == "The embedding model turns the text into numbers of unit length."
-    )
-
-
-def test_a_hyphenated_word_joins_even_on_a_short_line():
-    assert join_lines(page(FULL + FULL, "num\u0002", "bers.")) == FULL + FULL + "numbers."
-
-
 def test_a_line_with_a_full_stop_ends_its_paragraph():
     first = FULL[:-1] + "。"
     assert join_lines(page(first, "下一段。")) == f"{first}\n下一段。"
