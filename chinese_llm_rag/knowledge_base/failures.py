@@ -2,6 +2,7 @@
 
 import errno
 import sqlite3
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,6 @@ from chinese_llm_rag.errors import KnowledgeBaseError
 from chinese_llm_rag.language import say
 
 _FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# Chroma and tantivy pass the system's message on as text inside exceptions of their own.
-_FULL_DISK_WORDS = ("no space left", "disk is full", "disk full", "file too large", "quota exceeded")
 
 
 @contextmanager
@@ -25,17 +24,14 @@ def storage_errors(folder: Path) -> Iterator[None]:
         if error.errno not in _FULL_DISK and not isinstance(error, PermissionError):
             raise
         raise _storage_error(folder, error.strerror or str(error)) from error
-    except Exception as error:
-        if not is_storage_failure(error):
-            raise
+    except _chroma_errors() as error:
         raise _storage_error(folder, str(error)) from error
 
 
-def is_storage_failure(error: BaseException) -> bool:
-    """Whether the error comes from a full or read-only disk, and not from a mistake of ours."""
-    if type(error).__module__.partition(".")[0] == "chromadb":
-        return True
-    return any(word in str(error).lower() for word in _FULL_DISK_WORDS)
+def _chroma_errors() -> tuple[type[Exception], ...]:
+    """Chroma's own errors, without loading Chroma where nothing has."""
+    errors = sys.modules.get("chromadb.errors")
+    return (errors.ChromaError,) if errors is not None else ()
 
 
 def _storage_error(folder: Path, reason: str) -> KnowledgeBaseError:
