@@ -34,7 +34,7 @@ class HybridRetriever(ScoredRetriever):
     dense: BaseRetriever
     fetch_k: int = Field(default=50, ge=1)
     method: Literal["blend", "rrf"] = "blend"
-    weights: tuple[Weight, Weight] = (0.4, 0.6)
+    weights: tuple[Weight, Weight] = (0.7, 0.3)
 
     def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:
         documents: dict[str, Document] = {}
