@@ -58,15 +58,16 @@ def focused(question: str, passages: Sequence[Passage], n_chars: int = FOCUS_CHA
     """
     asked = {term for term in search_terms(question) if len(term) > 1}
     places = [(rank, span.start, span.end) for rank, p in enumerate(passages) for span in iter_sentences(p.text)]
-    texts = {place: " ".join(passages[place[0]].text[place[1] : place[2]].split()) for place in places}
+    lines = {place: " ".join(passages[place[0]].text[place[1] : place[2]].split()) for place in places}
+    texts = {place: line for place, line in lines.items() if line}
     chosen: list[tuple[int, int, int]] = []
     room = n_chars
-    for place in sorted(places, key=lambda place: -len(asked & set(search_terms(texts[place])))):
+    for place in sorted(texts, key=lambda place: -len(asked & set(search_terms(texts[place])))):
         if chosen and len(texts[place]) > room:
             break
         chosen.append(place)
         room -= len(texts[place])
-    return [texts[place] for place in sorted(chosen, key=lambda place: (-place[0], place[1])) if texts[place]]
+    return [texts[place] for place in sorted(chosen, key=lambda place: (-place[0], place[1]))]
 
 
 CHAT = QAPromptStyle(chat_prompt)
