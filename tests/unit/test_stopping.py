@@ -65,7 +65,8 @@ def stream(closed: list[str], *texts: str):
 
 def test_the_stream_below_is_closed_when_the_stop_string_is_seen() -> None:
     closed: list[str] = []
-    pieces = list(cut_at_stop(stream(closed, "甲", "乙", "丙。", "丁"), ["。"]))
+    below = stream(closed, "甲", "乙", "丙。", "丁")  # a name keeps it alive: it must be closed, not collected
+    pieces = list(cut_at_stop(below, ["。"]))
     assert "".join(p.text for p in pieces) == "甲乙丙"
     assert pieces[-1].finish_reason == "stop"
     assert sum(p.n_tokens for p in pieces) == 3  # 丁 was never generated
@@ -81,7 +82,8 @@ def test_text_held_back_is_shown_when_the_stream_ends_without_a_stop_string() ->
 
 def test_leaving_early_closes_the_stream_below() -> None:
     closed: list[str] = []
-    cut = cut_at_stop(stream(closed, "甲", "乙"), [])
+    below = stream(closed, "甲", "乙")
+    cut = cut_at_stop(below, [])
     next(cut)
     cut.close()
     assert closed == ["closed"]
