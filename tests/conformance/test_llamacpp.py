@@ -220,7 +220,7 @@ class TestGenerating:
         assert len(ids[1]) - common < common
 
     def test_a_long_prompt_read_in_batches_gives_the_same_text(self, random_model: Path) -> None:
-        prompt = PARAGRAPH * 4
+        prompt = PARAGRAPH * 8
         whole, batched = LlamaCppBackend(random_model, n_batch=1024), LlamaCppBackend(random_model, n_batch=32)
         pieces = list(batched.generate(prompt, GREEDY))
         n_tokens = batched.count_tokens(prompt) + 1
@@ -234,7 +234,7 @@ class TestGenerating:
     def test_stopping_while_a_prompt_is_read_leaves_the_model_usable(self, random_model: Path) -> None:
         backend = LlamaCppBackend(random_model, n_batch=32)
         expected = text_of(backend, PARAGRAPH)
-        stream = backend.generate("问" + PARAGRAPH * 4, GREEDY)
+        stream = backend.generate("问" + PARAGRAPH * 8, GREEDY)
         next(stream)
         next(stream)
         stream.close()
