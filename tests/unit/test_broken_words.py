@@ -57,6 +57,6 @@ def test_no_mark_is_left_and_nothing_else_is_lost(pages):
         assert after.translate(lost) == before.translate(lost)
 
 
-@given(st.lists(st.text(), max_size=4))
+@given(st.lists(st.text(st.characters(exclude_characters="\ufffe\u0002")), max_size=4))
 def test_pages_without_marks_stay_as_they_are(pages):
-    assert join_broken_words(pages) == [page.replace("\ufffe", "-").replace("\u0002", "-") for page in pages]
+    assert join_broken_words(pages) == pages
