@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,8 +10,10 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
 from chinese_llm_rag.offline import forbid_calling_home
+from chinese_llm_rag.retrievers.dense import CHROMA_CONFIGURATION
 
 if TYPE_CHECKING:
+    from chromadb.api.collection_configuration import CreateCollectionConfiguration
     from langchain_chroma import Chroma
 
 _COLLECTION = "chunks"
@@ -28,7 +30,9 @@ class VectorIndex:
 
         self._client = chromadb.PersistentClient(str(folder), settings=Settings(anonymized_telemetry=False))
         self._collection = self._client.get_or_create_collection(
-            _COLLECTION, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+            _COLLECTION,
+            embedding_function=None,
+            configuration=cast("CreateCollectionConfiguration", CHROMA_CONFIGURATION),
         )
 
     def __len__(self) -> int:
