@@ -124,3 +124,13 @@ def test_one_more_passage_never_lowers_the_coverage(question, passages, more):
     before, after = check_evidence(question, passages), check_evidence(question, [*passages, more])
     assert after.coverage >= before.coverage
     assert set(after.missing) <= set(before.missing)
+
+
+def test_a_word_that_only_begins_like_an_asking_word_is_content():
+    assert check_evidence("请假须提前几天？", ["请假须提前三天告知。"]).sufficient
+    assert not check_evidence("成都在哪里？", ["请假须提前三天告知。"]).sufficient
+
+
+def test_the_asking_words_of_an_english_question_do_not_count():
+    assert check_evidence("What is the window of llama?", ["llama 的 window 是 4096。"]).sufficient
+    assert not check_evidence("What is the price of llama?", ["llama 的 window 是 4096。"]).sufficient
