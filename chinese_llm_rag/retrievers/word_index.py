@@ -47,6 +47,7 @@ class WordIndex:
         self._tantivy: Any = tantivy
         self._schema = _schema(tantivy)
         self._writer: Any = None
+        self._pending = False  # changes that are not committed
         self._lock = threading.RLock()
         self._seen: tuple[int, int] | None = None
         self._index = self._opened()
@@ -64,7 +65,7 @@ class WordIndex:
     def add(self, items: Iterable[tuple[str, str, str]]) -> None:
         """Take in chunks as (id, text, source); one with the same id is replaced. Visible after `commit`."""
         with self._lock:
-            writer = self._open_writer()
+            writer = self._changing_writer()
             for chunk_id, text, source in items:
                 writer.delete_documents_by_term("id", chunk_id)
                 writer.add_document(
@@ -74,22 +75,24 @@ class WordIndex:
     def delete(self, ids: Iterable[str]) -> None:
         """Forget chunks; an unknown id is no error. Takes effect with `commit`."""
         with self._lock:
-            writer = self._open_writer()
+            writer = self._changing_writer()
             for chunk_id in ids:
                 writer.delete_documents_by_term("id", chunk_id)
 
     def commit(self) -> None:
         """Make all changes since the last commit durable and visible, together."""
         with self._lock:
-            if self._writer is not None:
+            if self._pending:
                 self._writing(self._writer.commit)
+                self._pending = False
                 self._refresh()
 
     def rollback(self) -> None:
         """Forget all changes since the last commit."""
         with self._lock:
-            if self._writer is not None:
+            if self._pending:
                 self._writing(self._writer.rollback)
+                self._pending = False
 
     def close(self) -> None:
         """Wait for merges and give the writer lock back. What was not committed is lost.
@@ -97,9 +100,14 @@ class WordIndex:
         The handle can still search, and write again.
         """
         with self._lock:
-            if self._writer is not None:
-                writer, self._writer = self._writer, None
-                self._writing(writer.rollback)
+            if self._writer is None:
+                return
+            writer, self._writer = self._writer, None
+            pending, self._pending = self._pending, False
+            try:
+                if pending:  # a rollback also abandons merges, so not without need
+                    self._writing(writer.rollback)
+            finally:
                 self._writing(writer.wait_merging_threads)
 
     def search(self, query: str, k: int, *, sources: Collection[str] | None = None) -> list[tuple[str, float]]:
@@ -182,9 +190,10 @@ class WordIndex:
             raise self._error("the word index is gone", "词语索引不见了") from error
         return status.st_mtime_ns, status.st_ino
 
-    def _open_writer(self) -> Any:  # noqa: ANN401
+    def _changing_writer(self) -> Any:  # noqa: ANN401
         if self._writer is None:
             self._writer = self._writing(lambda: self._index.writer(_WRITER_HEAP_BYTES, 1))
+        self._pending = True
         return self._writer
 
     def _writing(self, action: Any) -> Any:  # noqa: ANN401
