@@ -87,10 +87,10 @@ def print_files(records: Iterable["FileRecord"]) -> None:
 
 def print_passages(passages: Iterable[Passage]) -> None:
     """Passages, best first, each with its place."""
-    passages = list(passages)
-    if not passages:
+    shown = list(passages)
+    if not shown:
         note(say("nothing found", "没有找到"))
-    for number, passage in enumerate(passages, 1):
+    for number, passage in enumerate(shown, 1):
         out(f"{number}. {_place(passage)}  {passage.score:.4f}")
         out(f"   {' '.join(passage.text.split())}")
 
