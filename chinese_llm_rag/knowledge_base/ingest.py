@@ -6,6 +6,7 @@ text changed, and equal texts are embedded once.
 """
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,7 @@ from chinese_llm_rag.text_splitters import ChineseTextSplitter
 
 _EMBED_AT_ONCE = 16  # texts between two steps of progress and two commits of embeddings
 _GROUP = 256  # chunks that become visible together: a commit costs as much for one as for many
+_PATIENCE_S = 5.0  # how long a finished file may wait for its group
 
 
 class IngestRun:
@@ -51,6 +53,7 @@ class IngestRun:
         self._splitter = splitter
         self._on_progress = on_progress
         self._waiting: list[PreparedDocument] = []
+        self._published_at = time.monotonic()
         self._outcomes: list[FileOutcome] = []
         self._progress = IngestProgress("", 0, 0, 0, 0, 0, 0)
 
@@ -96,7 +99,8 @@ class IngestRun:
             FileOutcome(name, "updated" if updated else "added", len(document.chunks), problems=document.file.problems)
         )
         self._waiting.append(document)
-        if sum(len(waiting.chunks) for waiting in self._waiting) >= _GROUP:
+        n_waiting = sum(len(waiting.chunks) for waiting in self._waiting)
+        if n_waiting >= _GROUP or time.monotonic() - self._published_at > _PATIENCE_S:
             self._publish()
 
     def _twin(self, content_hash: str) -> str | None:
@@ -124,6 +128,8 @@ class IngestRun:
         loaded = load_file(path, data)
         chunks = self._splitter.split_documents(loaded.pages)
         self._report(n_pages=self._progress.n_pages + len(loaded.pages))
+        if len(chunks) >= _GROUP:
+            self._publish()  # what is finished does not wait for a large file
         self._embed([chunk.page_content for chunk in chunks], size_bytes=len(data))
         return PreparedDocument(
             file=replace(record, problems=loaded.problems, n_pages=len(loaded.pages), n_chunks=len(chunks)),
@@ -150,6 +156,7 @@ class IngestRun:
 
     def _publish(self) -> None:
         """Make the waiting documents visible, all at once."""
+        self._published_at = time.monotonic()
         if not self._waiting:
             return
         group, self._waiting = self._waiting, []

@@ -297,3 +297,19 @@ def test_an_interruption_leaves_whole_files_only(base, documents, embeddings):
     base.ingest([documents])
     assert len(embeddings.embedded) == len(set(embeddings.embedded)), "a text was embedded twice"
     assert len(base.files()) == 3
+
+
+def test_finished_files_do_not_wait_for_a_large_one(base, documents, embeddings):
+    (documents / "巨.txt").write_text(
+        "".join(f"这是一个很长的文件的第{n}个句子。" for n in range(600)), encoding="utf-8"
+    )
+    (documents / "茶.md").rename(documents / "0茶.md")
+    visible = []
+
+    def look(at):
+        if at.path.endswith("巨.txt") and at.n_chunks > 10:
+            visible.append({Path(record.path).name for record in base.files()})
+
+    base.ingest([documents], on_progress=look)
+    assert {"0茶.md"} <= visible[0]
+    assert "巨.txt" not in visible[0]
