@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
+from chinese_llm_rag.models import packaged_model
 from chinese_llm_rag.offline import forbid_calling_home
 from chinese_llm_rag.packing import passages_of
 from chinese_llm_rag.schema import Passage
@@ -91,7 +92,7 @@ def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":
 
     backend = LlamaCppBackend(
         model_file(settings),
-        context_window=settings.context_window,
+        context_window=_window(settings),
         n_threads=settings.n_threads,
         n_gpu_layers=settings.n_gpu_layers,
     )
@@ -99,6 +100,14 @@ def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":
     if template is None or template == "none":
         return ChineseAlpacaLLM(backend=backend, **_sampling(settings, BASE_MODEL_SAMPLING))
     return ChatChineseAlpaca(backend=backend, chat_template=template, **_sampling(settings, CHAT_MODEL_SAMPLING))
+
+
+def _window(settings: Settings) -> int | None:
+    """The window to load: the user's, a packaged model's default one, else (None) what the file was trained for."""
+    if settings.context_window is not None or settings.model_path is not None:
+        return settings.context_window
+    packaged = packaged_model(settings.model)
+    return packaged.default_window if packaged else None
 
 
 def _sampling(settings: Settings, recommended: dict[str, Any]) -> dict[str, Any]:

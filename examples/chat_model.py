@@ -15,7 +15,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from chinese_llm_rag import ChatChineseAlpaca
 
 PROMPT = ChatPromptTemplate(
-    [("system", "你是一位耐心的科学老师，用小学生能懂的话回答。"), ("human", "请用一句话解释：{term}")]
+    [("system", "请用小学生能懂的话回答。"), ("human", "请用一句话解释：{term}")]
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.models import PACKAGED, PackagedModel
+from chinese_llm_rag.models import PACKAGED, PackagedModel, packaged_model
 
 
 def packaged_model_path(name: str, folder: Path) -> Path:
@@ -19,7 +19,7 @@ def packaged_model_path(name: str, folder: Path) -> Path:
         MissingDependencyError: its package is not installed.
         ModelLoadError: the package is incomplete, or the file could not be written.
     """
-    model = next((m for m in PACKAGED if m.name == name), None)
+    model = packaged_model(name)
     if model is None:
         known = ", ".join(m.name for m in PACKAGED)
         raise ConfigError(
