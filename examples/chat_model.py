@@ -14,9 +14,7 @@ from langchain_core.prompts import ChatPromptTemplate
 
 from chinese_llm_rag import ChatChineseAlpaca
 
-PROMPT = ChatPromptTemplate(
-    [("system", "请用小学生能懂的话回答。"), ("human", "请用一句话解释：{term}")]
-)
+PROMPT = ChatPromptTemplate([("system", "请用小学生能懂的话回答。"), ("human", "请用一句话解释：{term}")])
 
 
 def main() -> None:
