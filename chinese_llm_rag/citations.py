@@ -8,13 +8,14 @@ year stands in many places, and the question tells which of them was meant.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from chinese_llm_rag.chinese_text import HAN, is_han, iter_sentences, normalize, search_terms
 from chinese_llm_rag.schema import AnswerSentence, Citation, Passage, Span
 
 MIN_COVERAGE = 0.6  # share of an answer sentence's words that its citations must hold together
 _MOST_CITATIONS = 3  # for one sentence
+_SHORT = 4  # an answer of so few pairs, such as a year, is cited only near words of the question
 
 # Passage numbers that the model wrote itself: they are not looked at.
 _MARKER = re.compile(r"[\[［【]\s*\d+(?:\s*[-,，、–]\s*\d+)*\s*[\]］】]")
@@ -26,12 +27,13 @@ _Number = tuple[str, str]  # its digits and its unit, which may be empty
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """A sentence of a passage; the span is in the passage's text."""
+    """A sentence of a passage; the span is in the passage's text, `near` are its neighbours' grams with its own."""
 
     passage: Passage
     span: Span
     grams: frozenset[str]
     numbers: frozenset[_Number]
+    near: frozenset[str] = frozenset()
 
 
 def cite(text: str, passages: Sequence[Passage], question: str = "") -> tuple[AnswerSentence, ...]:
@@ -58,6 +60,8 @@ def cite(text: str, passages: Sequence[Passage], question: str = "") -> tuple[An
 def _citations(sentence: str, sources: Sequence[_Source], asked: frozenset[str]) -> Iterator[Citation]:
     words = _words(sentence)
     grams, numbers = _grams(words), _numbers(words)
+    if asked and len(grams) <= _SHORT:
+        sources = [source for source in sources if asked & source.near]
     chosen: list[_Source] = []
     held: frozenset[str] = frozenset()
     stated: frozenset[_Number] = frozenset()
@@ -132,6 +136,13 @@ def _unstated(numbers: frozenset[_Number], stated: frozenset[_Number]) -> frozen
 
 
 def _sources(passage: Passage) -> Iterator[_Source]:
+    plain = list(_plain_sources(passage))
+    for i, source in enumerate(plain):
+        near = frozenset[str]().union(*(neighbour.grams for neighbour in plain[max(0, i - 1) : i + 2]))
+        yield replace(source, near=near)
+
+
+def _plain_sources(passage: Passage) -> Iterator[_Source]:
     for span in iter_sentences(passage.text):
         sentence = passage.text[span.start : span.end]
         start = span.end - len(sentence.lstrip())

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from chinese_llm_rag import console
-from chinese_llm_rag.errors import RagError
+from chinese_llm_rag import __version__, console
+from chinese_llm_rag.errors import ConfigError, RagError
 from chinese_llm_rag.language import say
 
 if TYPE_CHECKING:
@@ -65,15 +65,22 @@ EmbeddingModel = Annotated[
 ]
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def _root(
     context: typer.Context,
     home: Home = None,
     kb: Kb = None,
     *,
-    traceback: Annotated[bool, _option("Show where an error arose.", "出错时显示调用栈。", "--traceback")] = False,
+    traceback: Annotated[bool, _option("Show where an error arose.", "出错时显示调用栈。", "--traceback")] = False,  # noqa: ARG001  (main takes it)
+    version: Annotated[bool, _option("Print the version.", "显示版本。", "--version")] = False,
 ) -> None:
-    context.obj = {"home": home, "kb": kb, "traceback": traceback}
+    if version:
+        console.out(__version__)
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        console.out(context.get_help())
+        raise typer.Exit(2)
+    context.obj = {"home": home, "kb": kb}
 
 
 def _load(context: typer.Context, **flags: object) -> "LoadedSettings":
@@ -115,7 +122,11 @@ def ingest(
         embedding_model=embedding_model,
     )
     with open_knowledge_base(settings, search=True, create=True) as base, console.ingest_progress() as progress:
-        report = base.ingest(paths, on_progress=progress)
+        try:
+            report = base.ingest(paths, on_progress=progress)
+        except KeyboardInterrupt:
+            console.note(say("interrupted; run the same command again to go on", "已中断；再次运行同一命令即可继续"))
+            raise
     if json:
         console.out_json(report.to_dict())
     else:
@@ -236,7 +247,7 @@ def ask(
 
 @app.command(
     help=say("Ask one question after another.", "连续提问。"),
-    epilog=f"{_EXAMPLE}: clrag chat  ({say('an empty line or /exit ends it', '空行或 /exit 结束')})",
+    epilog=f"{_EXAMPLE}: clrag chat  ({say('/exit or the end of input ends it', '/exit 或输入结束时退出')})",
 )
 def chat(
     context: typer.Context,
@@ -264,9 +275,10 @@ def chat(
         max_tokens=max_tokens,
     )
     with answering(settings) as qa:
-        while (text := _next_line(say("question> ", "问题> "))) not in ("", "/exit"):
+        while (text := _next_line(say("question> ", "问题> "))) not in (None, "/exit"):
             try:
-                console.print_answer(qa.stream(text))
+                if text:
+                    console.print_answer(qa.stream(text))
             except RagError as error:
                 console.print_error(error)
 
@@ -329,11 +341,11 @@ def _text(given: str, name: str) -> str:
     return text.strip()
 
 
-def _next_line(prompt: str) -> str:
+def _next_line(prompt: str) -> str | None:
     try:
         return input(prompt if sys.stdin.isatty() else "").strip()
     except EOFError:
-        return ""
+        return None
 
 
 def main() -> NoReturn:
@@ -341,16 +353,21 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
+    traceback = "--traceback" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--traceback"]  # wherever it stands
+    status = 1
     try:
-        app(prog_name=Path(sys.argv[0]).name if "clrag" in sys.argv[0] else "chinese-llm-rag")
+        app(arguments, prog_name=Path(sys.argv[0]).name if "clrag" in sys.argv[0] else "chinese-llm-rag")
     except RagError as error:
-        if "--traceback" in sys.argv:
+        if traceback:
             raise
         console.print_error(error)
+        if isinstance(error, ConfigError) and (error.origin or "").startswith("flag "):
+            status = 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away; nothing to tell it
     except Exception as error:
-        if "--traceback" in sys.argv:
+        if traceback:
             raise
         console.note(f"error: {type(error).__name__}: {error}")
         console.note(
@@ -359,4 +376,4 @@ def main() -> NoReturn:
                 "hint: 程序内部错误；加 --traceback 查看详情",
             )
         )
-    sys.exit(1)
+    sys.exit(status)

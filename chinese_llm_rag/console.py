@@ -61,12 +61,14 @@ def print_report(report: "IngestReport") -> None:
         types = Counter(PurePath(path).suffix or "-" for path in report.ignored)
         listed = ", ".join(f"{suffix} {n}" for suffix, n in types.most_common())
         note(say(f"ignored, unknown type: {listed}", f"忽略未知类型的文件：{listed}"))
-    new, unchanged, twins = report.of("added", "updated"), report.of("unchanged"), report.of("duplicate")
-    n_chunks, n_failed = sum(file.n_chunks for file in new), len(report.of("failed"))
+    added, updated = report.of("added"), report.of("updated")
+    n_chunks = sum(file.n_chunks for file in (*added, *updated))
+    n_skipped, n_failed = len(report.of("unchanged", "duplicate")), len(report.of("failed"))
+    changed = say(f", {len(updated)} updated", f"，更新 {len(updated)} 个") if updated else ""
     out(
         say(
-            f"{len(new)} added ({n_chunks} chunks), {len(unchanged) + len(twins)} skipped, {n_failed} failed",
-            f"新增 {len(new)} 个文件（{n_chunks} 个片段），跳过 {len(unchanged) + len(twins)} 个，失败 {n_failed} 个",
+            f"{len(added)} added{changed} ({n_chunks} chunks), {n_skipped} skipped, {n_failed} failed",
+            f"新增 {len(added)} 个文件{changed}（{n_chunks} 个片段），跳过 {n_skipped} 个，失败 {n_failed} 个",
         )
     )
 
@@ -105,6 +107,8 @@ def print_answer(pieces: Iterator[Answer]) -> Answer:
     if whole.refused:
         note(say(f"refused: {whole.reason}", f"未作答：{whole.reason}"))
         return whole
+    if not whole.citations:
+        note(say("warning: no passage supports this answer", "警告：没有段落支持这个回答"))
     several = len(whole.sentences) > 1
     for sentence in whole.sentences:
         if several:

@@ -2,7 +2,8 @@
 
 The rule. A question names its subject in content words, names and numbers; what is left are words that
 only ask. Every number and every Latin name of the question must stand in some passage, and of the
-question's pairs of Han characters at least MIN_COVERAGE must stand in the passages. Rare pairs count no
+question's pairs of Han characters at least MIN_COVERAGE must stand in the passages, and more than half where
+there are only a few. A question without content is about nothing, and is refused. Rare pairs count no
 more than common ones: the rule stays readable, and a reason can be shown to the user.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from chinese_llm_rag.chinese_text import HAN, normalize
 
 MIN_COVERAGE = 0.5
+_FEW_PAIRS = 4  # 公司的电话: with two words, half is not enough
 
 # Words that ask, point, or politely wrap a question, and the particles between words.
 _ASKING_WORDS = """
@@ -56,7 +58,7 @@ def content_words(question: str) -> tuple[list[str], list[str]]:
     """
     text = normalize(question)
     exact = list(dict.fromkeys(word for word in _exact_words(text) if word not in _ASKING_ENGLISH))
-    runs = _HAN_RUN.findall(_ASKING.sub(" ", text))
+    runs = _content_runs(text)
     pairs = [run[i : i + 2] for run in runs for i in range(len(run) - 1)]
     if not pairs and not exact:
         pairs = [run for run in runs if run]
@@ -67,12 +69,40 @@ def check_evidence(question: str, passages: Iterable[str], *, min_coverage: floa
     """Whether the passages hold the content words, names and numbers of the question."""
     text = normalize("\n".join(passages))
     pairs, exact = content_words(question)
-    missing_pairs = [pair for pair in pairs if pair not in text]
+    if not pairs and not exact:
+        return EvidenceCheck(sufficient=False, coverage=0.0, missing=())
+    missing_pairs = {pair for pair in pairs if pair not in text}
     held = frozenset(_exact_words(text))
     missing_exact = [word for word in exact if word not in held]
     coverage = 1.0 - len(missing_pairs) / len(pairs) if pairs else (0.0 if missing_exact else 1.0)
-    sufficient = bool(text.strip()) and coverage >= min_coverage and not missing_exact
-    return EvidenceCheck(sufficient, coverage, (*missing_exact, *missing_pairs))
+    enough = coverage >= min_coverage and (
+        not 0 < len(pairs) <= _FEW_PAIRS or coverage > MIN_COVERAGE or not min_coverage
+    )
+    sufficient = bool(text.strip()) and enough and not missing_exact
+    return EvidenceCheck(sufficient, coverage, (*missing_exact, *_missing_words(question, missing_pairs)))
+
+
+def _missing_words(question: str, missing: set[str]) -> list[str]:
+    """The stretches of the question that the missing pairs make up, as a reader would name them."""
+    words: list[str] = []
+    for run in _content_runs(normalize(question)):
+        if run in missing:
+            words.append(run)
+            continue
+        start = None
+        for i in range(len(run)):
+            absent = run[i : i + 2] in missing and i + 1 < len(run)
+            if absent and start is None:
+                start = i
+            elif not absent and start is not None:
+                words.append(run[start : i + 1])
+                start = None
+    return list(dict.fromkeys(words))
+
+
+def _content_runs(text: str) -> list[str]:
+    """Han text of a question without the words that only ask."""
+    return _HAN_RUN.findall(_ASKING.sub(" ", text))
 
 
 def _exact_words(text: str) -> list[str]:

@@ -15,6 +15,8 @@ from chinese_llm_rag.language import LANGUAGE_VARIABLES, say
 PREFIX = "CHINESE_LLM_RAG_"
 FILE_NAME = "config.toml"
 
+_FLAGS = {"k": "-k", "search_mode": "--mode"}  # where the command line calls a setting otherwise
+
 _Count = Annotated[int, Field(ge=1)]
 
 
@@ -101,7 +103,7 @@ def load_settings(
     sources = [
         *((key, value, f"file {file}") for key, value in from_file.items()),
         *((key, value, f"environment {PREFIX}{key.upper()}") for key, value in variables.items()),
-        *((key, value, f"flag --{key.replace('_', '-')}") for key, value in given.items()),
+        *((key, value, f"flag {_FLAGS.get(key) or '--' + key.replace('_', '-')}") for key, value in given.items()),
     ]
     values: dict[str, Any] = {}
     origins = dict.fromkeys(Settings.model_fields, "default")
@@ -156,5 +158,5 @@ def _validated(values: dict[str, Any], origins: dict[str, str]) -> Settings:
             message,
             setting=name,
             origin=origin,
-            hint=say("see all settings with: clrag config show", "用 clrag config show 查看全部设置"),
+            hint=say("correct it there, or leave it out for the default", "请在该处改正，或去掉它以使用默认值"),
         ) from error

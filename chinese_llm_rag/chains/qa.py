@@ -14,9 +14,10 @@ from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import Runnable, RunnableLambda
 
 from chinese_llm_rag.chains.qa_prompt import PromptText, QAPromptStyle, style_for
+from chinese_llm_rag.chinese_text import search_terms
 from chinese_llm_rag.citations import cite
 from chinese_llm_rag.errors import ConfigError, ContextWindowExceededError
-from chinese_llm_rag.evidence import MIN_COVERAGE, check_evidence
+from chinese_llm_rag.evidence import MIN_COVERAGE, EvidenceCheck, check_evidence
 from chinese_llm_rag.language import say
 from chinese_llm_rag.packing import pack, passages_of
 from chinese_llm_rag.prompts import REFUSAL
@@ -89,7 +90,7 @@ class _QAChain:
 
     def stream(self, question: str) -> Iterator[Answer]:
         """Pieces of the answer."""
-        _require_question(question)
+        self._require_room(question)
         context, refusal = self._evidence(question, passages_of(self.retriever.invoke(question)))
         if refusal is not None:
             yield refusal
@@ -103,7 +104,7 @@ class _QAChain:
 
     async def astream(self, question: str) -> AsyncIterator[Answer]:
         """Pieces of the answer."""
-        _require_question(question)
+        self._require_room(question)
         context, refusal = self._evidence(question, passages_of(await self.retriever.ainvoke(question)))
         if refusal is not None:
             yield refusal
@@ -125,21 +126,26 @@ class _QAChain:
         check = check_evidence(question, [p.text for p in context.passages], min_coverage=self.min_coverage)
         if check.sufficient:
             return context, None
-        missing = "、".join(check.missing[:8])
-        reason = say(
-            f"the passages found do not hold: {missing}" if missing else "no passage was found",
-            f"检索到的段落不包含：{missing}" if missing else "没有检索到任何段落",
-        )
         return context, Answer(
-            text=REFUSAL, passages=context.passages, dropped=context.dropped, refused=True, reason=reason
+            text=REFUSAL,
+            passages=context.passages,
+            dropped=context.dropped,
+            refused=True,
+            reason=_reason(check, found=bool(context.passages)),
         )
 
-    def _pack(self, question: str, passages: list[Passage]) -> PackedContext:
-        budget = self.context_window - self.max_tokens - _BOS_TOKENS
-        bare = self._count(self.style.build(question, ()))
-        if bare > budget:
+    @property
+    def _budget(self) -> int:
+        return self.context_window - self.max_tokens - _BOS_TOKENS
+
+    def _require_room(self, question: str) -> None:
+        """Refuse what is no question, or one that fills the window by itself, before anything is searched."""
+        _require_question(question)
+        if (bare := self._count(self.style.build(question, ()))) > self._budget:
             raise self._too_long(bare)
-        context = pack(passages, budget, lambda chosen: self._count(self.style.build(question, chosen)))
+
+    def _pack(self, question: str, passages: list[Passage]) -> PackedContext:
+        context = pack(passages, self._budget, lambda chosen: self._count(self.style.build(question, chosen)))
         if passages and not context.passages:
             raise self._too_long(self._count(self.style.build(question, passages[:1])))
         return context
@@ -177,12 +183,13 @@ class _Collected:
 
 def _last(question: str, collected: _Collected, context: PackedContext) -> Answer:
     """The piece that closes a stream."""
-    refused = not collected.text.strip() or collected.text.strip().startswith(_REFUSAL_STEM)
+    said = collected.text.strip()
+    refused = not said or said.startswith(_REFUSAL_STEM) or search_terms(said) == search_terms(question)
     reason = None
     if refused:
         reason = say("the model found no answer in the passages", "模型没有在段落中找到答案")
     return Answer(
-        text="" if collected.text.strip() else REFUSAL,
+        text="" if said else REFUSAL,
         sentences=() if refused else cite(collected.text, context.passages, question),
         passages=context.passages,
         dropped=context.dropped,
@@ -192,7 +199,22 @@ def _last(question: str, collected: _Collected, context: PackedContext) -> Answe
     )
 
 
+def _reason(check: EvidenceCheck, *, found: bool) -> str:
+    """Why the evidence does not suffice, for the user."""
+    if not found:
+        return say("no passage was found", "没有检索到任何段落")
+    if not check.missing:
+        return say("the question names nothing to look for", "问题中没有可供检索的内容")
+    missing = "、".join(check.missing[:8])
+    return say(f"the passages found do not hold: {missing}", f"检索到的段落不包含：{missing}")
+
+
 def _require_question(question: str) -> None:
+    if not isinstance(question, str):
+        raise ConfigError(
+            say(f"the question is {question!r}, expected a str", f"问题应为字符串，而不是 {question!r}"),
+            setting="question",
+        )
     if not question.strip():
         raise ConfigError(
             say("the question is empty", "问题为空"),

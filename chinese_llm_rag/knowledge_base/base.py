@@ -1,5 +1,6 @@
 """The knowledge base: opening, searching, listing, removing. How files come in is ingest.py's."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -75,7 +76,7 @@ class KnowledgeBase:
                 hint=say("make one with: clrag ingest PATH", "请先导入文档：clrag ingest 路径"),
             )
         with storage_errors(root):
-            root.mkdir(parents=True, exist_ok=True)
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds the text of private documents
             manifest = Manifest(root / "manifest.sqlite3")
             if manifest.is_new:
                 manifest.create()
@@ -105,7 +106,7 @@ class KnowledgeBase:
 
     def ingest(
         self,
-        paths: Iterable[Path | str],
+        paths: Iterable[Path | str] | Path | str,
         *,
         on_progress: Callable[[IngestProgress], None] = lambda _: None,
     ) -> IngestReport:
@@ -121,13 +122,13 @@ class KnowledgeBase:
         """
         embeddings = self._required_embeddings()
         check_same("splitter", self._manifest.meta("splitter"), self._splitter.identity, self.folder)
-        found = discover(Path(path) for path in paths)
+        found = discover(_listed(paths))
         with self._writing():
             self._manifest.set_meta("embedding", embeddings.fingerprint.to_dict())
             self._manifest.set_meta("splitter", self._splitter.identity)
             return IngestRun(self._manifest, self._derived, embeddings, self._splitter, on_progress).ingest(found)
 
-    def remove(self, paths: Iterable[Path | str]) -> list[str]:
+    def remove(self, paths: Iterable[Path | str] | Path | str) -> list[str]:
         """Remove files by the names they are listed under, or all files of a folder; the names removed.
 
         What no remaining file shares is gone from all three parts, which is checked.
@@ -137,8 +138,8 @@ class KnowledgeBase:
         """
         known = [record.path for record in self.files()]
         removed: dict[str, None] = {}
-        for path in paths:
-            names = _names_of(Path(path), known)
+        for path in _listed(paths):
+            names = _names_of(path, known)
             if not names:
                 raise KnowledgeBaseError(
                     say(f"{str(path)!r} is not in the knowledge base", f"知识库中没有 {str(path)!r}"),
@@ -269,6 +270,10 @@ class KnowledgeBase:
             self._manifest.set_meta("dirty", value=False)
 
 
+def _listed(paths: Iterable[Path | str] | Path | str) -> list[Path]:
+    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+
+
 def _names_of(path: Path, known: list[str]) -> list[str]:
-    absolute = str(path.absolute())
+    absolute = os.path.abspath(path)  # noqa: PTH100  (as ingest names files: links are not resolved)
     return [name for name in known if name in (str(path), absolute) or Path(absolute) in Path(name).parents]

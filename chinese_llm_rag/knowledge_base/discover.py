@@ -12,10 +12,11 @@ from chinese_llm_rag.language import say
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """Absolute paths in a stable order, and the files of unknown type met in folders."""
+    """Absolute paths in a stable order; files of unknown type and folders that cannot be read, met on the way."""
 
     files: tuple[Path, ...]
     ignored: tuple[Path, ...]
+    unreadable: tuple[tuple[Path, str], ...] = ()
 
 
 def discover(paths: Iterable[Path]) -> Discovery:
@@ -27,12 +28,13 @@ def discover(paths: Iterable[Path]) -> Discovery:
     """
     files: dict[Path, None] = {}
     ignored: list[Path] = []
+    unreadable: list[tuple[Path, str]] = []
     for path in paths:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100  (names stay as given: links are not resolved)
         if absolute.is_dir():
-            found = _walk(absolute)
+            found = _walk(absolute, unreadable)
             supported = [file for file in found if is_supported(file)]
-            if not supported:
+            if not supported and not unreadable:
                 raise _no_documents(path)
             files.update(dict.fromkeys(supported))
             ignored.extend(file for file in found if not is_supported(file))
@@ -53,12 +55,15 @@ def discover(paths: Iterable[Path]) -> Discovery:
             )
         else:
             files[absolute] = None
-    return Discovery(tuple(files), tuple(ignored))
+    return Discovery(tuple(files), tuple(ignored), tuple(unreadable))
 
 
-def _walk(folder: Path) -> list[Path]:
+def _walk(folder: Path, unreadable: list[tuple[Path, str]]) -> list[Path]:
+    def note(error: OSError) -> None:
+        unreadable.append((Path(error.filename), error.strerror or type(error).__name__))
+
     found: list[Path] = []
-    for root, folders, names in os.walk(folder):
+    for root, folders, names in os.walk(folder, onerror=note):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         found.extend(Path(root) / name for name in sorted(names) if not name.startswith("."))
     return found

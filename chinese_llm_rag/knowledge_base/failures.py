@@ -1,6 +1,5 @@
 """The complaints of the disk and of the databases, as errors of ours."""
 
-import errno
 import sqlite3
 import sys
 from collections.abc import Iterator
@@ -9,8 +8,6 @@ from pathlib import Path
 
 from chinese_llm_rag.errors import KnowledgeBaseError
 from chinese_llm_rag.language import say
-
-_FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -21,8 +18,6 @@ def storage_errors(folder: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _storage_error(folder, str(error)) from error
     except OSError as error:
-        if error.errno not in _FULL_DISK and not isinstance(error, PermissionError):
-            raise
         raise _storage_error(folder, error.strerror or str(error)) from error
     except _chroma_errors() as error:
         raise _storage_error(folder, str(error)) from error

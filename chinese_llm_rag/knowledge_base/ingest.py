@@ -59,6 +59,15 @@ class IngestRun:
 
     def ingest(self, found: Discovery) -> IngestReport:
         """Take in the files found; what became of each."""
+        self._outcomes.extend(
+            FileOutcome(
+                str(folder),
+                "failed",
+                detail=say(f"cannot read the folder: {reason}", f"无法读取文件夹：{reason}"),
+                hint=say("check that you may read it", "请检查是否有读取权限"),
+            )
+            for folder, reason in found.unreadable
+        )
         sizes = {path: _size(path) for path in found.files}
         self._progress = replace(self._progress, n_files=len(sizes), total_bytes=sum(sizes.values()))
         done_bytes = 0

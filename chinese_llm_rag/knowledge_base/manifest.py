@@ -123,8 +123,8 @@ class Manifest:
         return next((_file_record(row) for row in self._rows(f"{_FILES} WHERE path = ?", (path,))), None)
 
     def paths_of(self, content_hash: str) -> list[str]:
-        """The names under which a document was ingested, in order; empty when it is not there."""
-        rows = self._rows("SELECT path FROM files WHERE content_hash = ? ORDER BY path", (content_hash,))
+        """The names under which a document was ingested, the first one first; empty when it is not there."""
+        rows = self._rows("SELECT path FROM files WHERE content_hash = ? ORDER BY rowid", (content_hash,))
         return [row["path"] for row in rows]
 
     def put_file(self, record: FileRecord) -> None:
@@ -188,8 +188,8 @@ class Manifest:
     def chunks(self, ids: Sequence[str]) -> dict[str, Document]:
         """Chunks by id, with ChunkMetadata; ids that are not there are left out."""
         sql = (
-            "SELECT c.*, (SELECT min(path) FROM files f WHERE f.content_hash = c.content_hash) AS source"
-            " FROM chunks c WHERE chunk_id IN ({})"
+            "SELECT c.*, (SELECT path FROM files f WHERE f.content_hash = c.content_hash ORDER BY rowid LIMIT 1)"
+            " AS source FROM chunks c WHERE chunk_id IN ({})"
         )
         return {row["chunk_id"]: _chunk_document(row) for row in self._rows_in(sql, list(ids))}
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import chinese_llm_rag
 from chinese_llm_rag import cli, wiring
+from chinese_llm_rag.errors import KnowledgeBaseError
+from chinese_llm_rag.knowledge_base import KnowledgeBase
 from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca
 from chinese_llm_rag.testing import HashEmbeddings, ScriptedBackend
 
@@ -162,9 +165,6 @@ def test_a_question_longer_than_the_window_names_the_three_numbers(clrag, docume
         (("search", "长江"), "no knowledge base"),
         (("ask", "长江？"), "no knowledge base"),
         (("list",), "no knowledge base"),
-        (("search", "-k", "0", "长江"), "k=0"),
-        (("search", "--mode", "fuzzy", "长江"), "search_mode='fuzzy'"),
-        (("--kb", "../x", "list"), "kb='../x'"),
     ],
 )
 def test_what_cannot_work_is_one_line_of_error_and_one_of_hint(clrag, tmp_path, home, arguments, message):
@@ -254,3 +254,47 @@ def test_control_characters_of_a_document_do_not_reach_the_terminal(clrag, docum
     (documents / "毒.txt").write_text("\x1b[31m红色警报\x1b[0m的处理办法如下。", encoding="utf-8")
     clrag("ingest", str(documents))
     assert "\x1b" not in clrag("search", "红色警报的处理办法")[1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("search", "-k", "0", "长江"), "k=0 (flag -k)"),
+        (("search", "--mode", "fuzzy", "长江"), "search_mode='fuzzy' (flag --mode)"),
+        (("--kb", "../x", "list"), "kb='../x' (flag --kb)"),
+    ],
+)
+def test_a_flag_with_a_wrong_value_is_a_usage_error_that_names_the_flag(clrag, arguments, message):
+    status, _, err = clrag(*arguments)
+    assert status == 2
+    assert message in err
+
+
+def test_traceback_may_stand_after_the_command(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["clrag", "list", "--traceback"])
+    with pytest.raises(KnowledgeBaseError):
+        cli.main()
+
+
+def test_version(clrag):
+    assert clrag("--version")[:2] == (0, f"{chinese_llm_rag.__version__}\n")
+
+
+def test_an_empty_line_does_not_end_a_chat(clrag, documents):
+    clrag("ingest", str(documents))
+    assert "6300" in clrag("chat", stdin="\n长江全长约多少公里？\n/exit\n", says=("长江全长约6300公里。",))[1]
+
+
+def test_an_answer_that_nothing_supports_carries_a_warning(clrag, documents):
+    clrag("ingest", str(documents))
+    assert "warning: no passage supports" in clrag("ask", "长江全长约多少公里？", says=("大约八千里路云和月。",))[2]
+
+
+def test_an_interrupted_ingest_says_how_to_go_on(clrag, documents, monkeypatch):
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(KnowledgeBase, "ingest", interrupted)
+    status, _, err = clrag("ingest", str(documents))
+    assert status == 130
+    assert "run the same command again" in err

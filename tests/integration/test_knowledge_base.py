@@ -313,3 +313,36 @@ def test_finished_files_do_not_wait_for_a_large_one(base, documents, embeddings)
     base.ingest([documents], on_progress=look)
     assert {"0茶.md"} <= visible[0]
     assert "巨.txt" not in visible[0]
+
+
+def test_a_single_path_and_a_path_with_dots_are_understood(base, documents):
+    base.ingest(str(documents / "茶.md"))
+    assert base.remove(documents / ".." / "documents" / "茶.md") == [str(documents / "茶.md")]
+
+
+def test_a_copy_is_cited_under_the_name_that_came_first(base, documents):
+    base.ingest(documents)
+    shutil.copy(documents / "茶.md", documents / "0茶.md")
+    base.ingest(documents)
+    assert base.retriever(1).invoke("龙井茶")[0].metadata["source"] == str(documents / "茶.md")
+
+
+def test_a_folder_that_cannot_be_read_is_a_failure_and_the_rest_goes_in(base, documents, monkeypatch):
+    (documents / "锁").mkdir()
+    real = os.scandir
+
+    def scandir(path):
+        if str(path).endswith("锁"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    report = base.ingest(documents)
+    assert len(report.of("added")) == 3
+    [failed] = report.of("failed")
+    assert failed.path == str(documents / "锁")
+    assert "Permission denied" in failed.detail
+
+
+def test_the_folder_of_the_base_is_private(base, home):
+    assert (home / "kb").stat().st_mode & 0o077 == 0

@@ -35,7 +35,7 @@ def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(folder)
     file = write(folder, "k = 5\nchunk_size = 500\nseed = 50\n")
     loaded = load_settings({"k": 7, "top_p": None}, environment(folder, K="6", CHUNK_SIZE="600"))
     settings, origins = loaded.settings, loaded.origins
-    assert (settings.k, origins["k"]) == (7, "flag --k")
+    assert (settings.k, origins["k"]) == (7, "flag -k")
     assert (settings.chunk_size, origins["chunk_size"]) == (600, "environment CHINESE_LLM_RAG_CHUNK_SIZE")
     assert (settings.seed, origins["seed"]) == (50, file)
     assert (settings.top_p, origins["top_p"]) == (0.9, "default")
@@ -156,7 +156,7 @@ def test_a_value_that_cannot_work_is_refused_with_its_origin(folder, setting, va
     assert error.origin == f"environment CHINESE_LLM_RAG_{setting.upper()}"
     assert repr(value) in str(error)
     assert error.origin in str(error)
-    assert error.hint == "see all settings with: clrag config show"
+    assert error.hint == "correct it there, or leave it out for the default"
 
 
 def test_a_bad_value_in_the_file_names_the_file_and_one_on_the_command_line_the_flag(folder):

@@ -170,3 +170,12 @@ def test_what_a_passage_says_word_for_word_is_supported(before, after):
     said = "黄河全长约5464公里。"
     (sentence,) = cite(said, passages(f"{before}\n\n{said}\n\n{after}"))
     assert sentence.supported
+
+
+def test_a_short_answer_is_not_cited_where_nothing_of_the_question_is_near():
+    text = "公司2023年营业收入为1234万元。总部设在海边。空调的功率为3500瓦。"
+    passage = Passage(text, "a.txt", 1, 1, 0, len(text), number=1)
+    [sentence] = cite("3500瓦", [passage], "员工人数是多少？")
+    assert not sentence.supported
+    [sentence] = cite("3500瓦", [passage], "空调的功率是多少？")
+    assert sentence.citations[0].quote == "空调的功率为3500瓦。"

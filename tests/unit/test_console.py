@@ -59,7 +59,7 @@ def test_a_report_counts_what_went_in_and_names_what_did_not(capsys):
     )
     console.print_report(IngestReport(outcomes, ("x.zip", "y.zip", "LICENSE")))
     out, err = shown(capsys)
-    assert out == ["2 added (10 chunks), 2 skipped, 1 failed"]
+    assert out == ["1 added, 1 updated (10 chunks), 2 skipped, 1 failed"]
     assert err == [
         "note: a.pdf: pages without a text layer: 2",
         "same content: d.md = c.md",
@@ -134,7 +134,8 @@ def test_a_refusal_shows_its_reason_and_no_citations(capsys):
 
 def test_what_did_not_fit_the_window_is_told(capsys):
     passage = Passage("乙", "乙.md", 1, 1, 0, 1)
-    console.print_answer(iter([Answer("甲。", dropped=(passage, passage))]))
+    sentences = (AnswerSentence(0, 2, "甲。", (CITATION,)),)
+    console.print_answer(iter([Answer("甲。", sentences, dropped=(passage, passage))]))
     assert shown(capsys)[1] == ["2 passages did not fit the context window"]
 
 

@@ -18,7 +18,7 @@ def test_a_question_about_something_else_is_refused():
     check = check_evidence("长江流经哪些省份？", ["图书馆周末上午十点开放。"])
     assert not check.sufficient
     assert check.coverage == 0
-    assert check.missing == ("长江", "江流", "流经", "省份")
+    assert check.missing == ("长江流经", "省份")
 
 
 @pytest.mark.parametrize(
@@ -70,10 +70,10 @@ def test_one_missing_number_refuses_though_all_words_are_there():
 
 
 def test_the_gate_stands_at_the_share_of_words_it_is_given():
-    question, passage = "甲乙丙丁戊", "甲乙丙"  # pairs: 甲乙 乙丙 丙丁 丁戊, two of them there
+    question, passage = "甲乙丙丁戊己庚", "甲乙丙丁"  # six pairs, three of them there
     check = check_evidence(question, [passage])
     assert check.coverage == MIN_COVERAGE == 0.5
-    assert check.missing == ("丙丁", "丁戊")
+    assert check.missing == ("丁戊己庚",)
     assert check.sufficient
     assert not check_evidence(question, [passage], min_coverage=0.51).sufficient
 
@@ -112,7 +112,7 @@ words = st.lists(st.sampled_from(["黄河", "图书馆", "2023", "v3", "8GB", "3
 )
 
 
-@given(words.filter(lambda text: text.strip()))
+@given(words.filter(lambda text: any(content_words(text))))
 def test_a_passage_that_repeats_the_question_is_always_enough(question):
     check = check_evidence(question, [f"他问：{question}。"])
     assert check.sufficient
@@ -123,7 +123,7 @@ def test_a_passage_that_repeats_the_question_is_always_enough(question):
 def test_one_more_passage_never_lowers_the_coverage(question, passages, more):
     before, after = check_evidence(question, passages), check_evidence(question, [*passages, more])
     assert after.coverage >= before.coverage
-    assert set(after.missing) <= set(before.missing)
+    assert all(any(word in former for former in before.missing) for word in after.missing)
 
 
 def test_a_word_that_only_begins_like_an_asking_word_is_content():
@@ -134,3 +134,14 @@ def test_a_word_that_only_begins_like_an_asking_word_is_content():
 def test_the_asking_words_of_an_english_question_do_not_count():
     assert check_evidence("What is the window of llama?", ["llama 的 window 是 4096。"]).sufficient
     assert not check_evidence("What is the price of llama?", ["llama 的 window 是 4096。"]).sufficient
+
+
+def test_of_a_few_words_half_is_not_enough():
+    check = check_evidence("公司的电话？", ["公司2023年营业收入为1,234.5万元。"])
+    assert (check.coverage, check.sufficient, check.missing) == (0.5, False, ("电话",))
+
+
+@pytest.mark.parametrize("question", ["？！。", "😀", "</", "的了吗", "我"])
+def test_a_question_without_content_is_refused_whatever_the_passages(question):
+    check = check_evidence(question, ["我们的图书馆周末开放。"])
+    assert (check.sufficient, check.missing) == (False, ())

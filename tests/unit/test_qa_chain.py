@@ -102,7 +102,7 @@ def test_without_passages_it_refuses():
     assert backend.history == []
 
 
-@pytest.mark.parametrize("reply", [REFUSAL, "文档中没有说明这一点。", "", "  "])
+@pytest.mark.parametrize("reply", [REFUSAL, "文档中没有说明这一点。", "", "  ", "龙井茶属于什么茶"])
 def test_a_model_that_finds_nothing_is_a_refusal_without_citations(reply):
     answer = chat(reply)[0].invoke("龙井茶属于什么茶？")
     assert answer.refused
@@ -179,3 +179,19 @@ async def test_callbacks_see_the_retriever_and_the_model_below_the_chain():
     chain, _ = chat("龙井茶属于绿茶。")
     names = {event["name"] async for event in chain.astream_events("龙井茶属于什么茶？", version="v2")}
     assert {"qa", "Fixed", "ChatChineseAlpaca"} <= names
+
+
+def test_a_question_longer_than_the_window_is_refused_before_anything_is_searched():
+    class Never(BaseRetriever):
+        def _get_relevant_documents(self, query: str, *, run_manager: object) -> list[Document]:
+            raise AssertionError("searched")
+
+    model = ChatChineseAlpaca(backend=ScriptedBackend(context_window=300), max_tokens=100)
+    with pytest.raises(ContextWindowExceededError):
+        build_qa_chain(Never(), model).invoke("龙井茶" * 200)
+
+
+@pytest.mark.parametrize("question", [None, 5, {"question": "龙井茶"}])
+def test_what_is_no_text_is_no_question(question):
+    with pytest.raises(ConfigError, match="expected a str"):
+        chat("无。")[0].invoke(question)
