@@ -7,10 +7,12 @@ the same number of threads, and each takes the compute slot for one batch or one
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_slot = threading.RLock()
+_GRACE_S = 0.005  # how long a thread that let go is still expected back
+_AWAY_S = 1.0  # after so long without the slot a thread's account is closed
 
 
 def thread_budget(requested: int | None = None) -> int:
@@ -31,8 +33,78 @@ def limit_pools(n_threads: int) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+class FairSlot:
+    """A lock that shares time, not turns.
+
+    An embedding batch holds the slot thirty times as long as a decoding step. Handed out by turns, or to
+    whoever asks first, decoding would nearly stand still beside an ingest. So of two threads that want the
+    slot, the one that has used it less goes first; and since a decoding thread asks again some moments
+    after it let go, others wait that long for it. May be entered again by the thread that holds it.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._holder: int | None = None
+        self._waiting: set[int] = set()
+        self._used_s: dict[int, float] = {}
+        self._left_at: dict[int, float] = {}
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Hold the slot while the block runs."""
+        me = threading.get_ident()
+        if self._holder == me:
+            yield
+            return
+        self._acquire(me)
+        taken_at = time.monotonic()
+        try:
+            yield
+        finally:
+            self._release(me, taken_at)
+
+    def _acquire(self, me: int) -> None:
+        with self._changed:
+            self._join(me, time.monotonic())
+            self._waiting.add(me)
+            try:
+                while self._holder is not None or self._is_behind(me, time.monotonic()):
+                    self._changed.wait(_GRACE_S)
+                self._holder = me
+            finally:
+                self._waiting.discard(me)
+
+    def _release(self, me: int, taken_at: float) -> None:
+        with self._changed:
+            now = time.monotonic()
+            self._holder = None
+            self._left_at[me] = now
+            self._used_s[me] += now - taken_at
+            self._changed.notify_all()
+
+    def _join(self, me: int, now: float) -> None:
+        """Let a thread that was away start level with the least of the others: it saves up no time."""
+        for thread in [t for t, left in self._left_at.items() if now - left > _AWAY_S and t != self._holder]:
+            if thread not in self._waiting:
+                del self._used_s[thread], self._left_at[thread]
+        if me not in self._used_s:
+            self._used_s[me] = min(self._used_s.values(), default=0.0)
+            self._left_at[me] = now
+
+    def _is_behind(self, me: int, now: float) -> bool:
+        """Whether another thread that wants the slot, or just had it, has used it less."""
+        return any(
+            self._used_s[other] < self._used_s[me]
+            for other in self._used_s
+            if other != me and (other in self._waiting or now - self._left_at[other] < _GRACE_S)
+        )
+
+
+_slot = FairSlot()
+
+
 @contextmanager
 def compute_slot() -> Iterator[None]:
     """Hold the right to keep all cores busy. Hold it briefly: one batch, one decoding step."""
-    with _slot:
+    with _slot.hold():
         yield

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -80,3 +81,41 @@ def test_the_slot_is_free_again_after_an_error():
     thread.start()
     thread.join(10)
     assert taken.is_set()
+
+
+def test_a_thread_of_short_steps_gets_its_share_beside_one_of_long_batches():
+    used = {"batches": 0.0, "steps": 0.0}
+    stop_at = time.monotonic() + 1.5
+
+    def work(name: str, seconds: float) -> None:
+        while time.monotonic() < stop_at:
+            with compute_slot():
+                started = time.monotonic()
+                time.sleep(seconds)
+                used[name] += time.monotonic() - started
+
+    threads = [
+        threading.Thread(target=work, args=("batches", 0.05)),
+        threading.Thread(target=work, args=("steps", 0.002)),
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    # By turns the steps would have 4% of the time.
+    assert used["steps"] > 0.25 * sum(used.values())
+
+
+def test_the_slot_may_be_entered_again_by_its_holder_and_is_free_after_an_error():
+    with pytest.raises(ValueError, match="inside"), compute_slot(), compute_slot():
+        raise ValueError("inside")
+    entered = threading.Event()
+
+    def enter() -> None:
+        with compute_slot():
+            entered.set()
+
+    other = threading.Thread(target=enter)
+    other.start()
+    other.join(5)
+    assert entered.is_set()
