@@ -306,7 +306,9 @@ def config_show(context: typer.Context, home: Home = None, kb: Kb = None, *, jso
     if json:
         console.out_json({name: {"value": value, "origin": loaded.origins[name]} for name, value in values.items()})
     else:
-        console.print_pairs((name, f"{value}  ({loaded.origins[name]})") for name, value in values.items())
+        console.print_pairs(
+            (name, f"{'-' if value is None else value}  ({loaded.origins[name]})") for name, value in values.items()
+        )
 
 
 @config_app.command(

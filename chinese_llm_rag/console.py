@@ -131,7 +131,14 @@ def print_answer(pieces: Iterator[Answer]) -> Answer:
 def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:
     """Names and values, one pair a line."""
     for name, value in pairs:
-        out(f"{name}: {value}")
+        out(f"{name}: {_flat(value)}")
+
+
+def _flat(value: object) -> str:
+    """A value as a person would write it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_flat(part)}" for key, part in value.items())
+    return "-" if value is None else str(value)
 
 
 def _place(where: Passage | Citation) -> str:

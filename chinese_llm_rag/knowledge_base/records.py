@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from langchain_core.documents import Document
@@ -135,7 +135,6 @@ class KnowledgeBaseStatus:
     embedding: dict[str, Any] | None
     splitter: dict[str, Any] | None
     clean: bool
-    problems: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
         """The form in which `status --json` prints it."""

@@ -145,9 +145,9 @@ def test_a_long_quote_is_shortened_to_eighty_characters(capsys):
     assert shown(capsys)[0][-1] == f"      “{'字' * 79}…”"
 
 
-def test_pairs_are_one_line_each(capsys):
-    console.print_pairs([("k", 4), ("模型", None)])
-    assert shown(capsys)[0] == ["k: 4", "模型: None"]
+def test_pairs_are_one_line_each_in_words(capsys):
+    console.print_pairs([("chunks", 3), ("embedding", {"model": "e5", "dimension": 384}), ("splitter", None)])
+    assert shown(capsys)[0] == ["chunks: 3", "embedding: model e5, dimension 384", "splitter: -"]
 
 
 def test_progress_is_silent_where_no_terminal_looks_on(capsys):
