@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _GRACE_S = 0.005  # how long a thread that let go is still expected back
+_CREDIT_S = 2.0  # time that a thread may have used less than another, some batches long
 _AWAY_S = 1.0  # after so long without the slot a thread's account is closed
 
 
@@ -83,13 +84,17 @@ class FairSlot:
             self._changed.notify_all()
 
     def _join(self, me: int, now: float) -> None:
-        """Let a thread that was away start level with the least of the others: it saves up no time."""
+        """Open or balance the account of a thread that wants the slot.
+
+        A new one starts level with the one that has used most, and nobody stays more than _CREDIT_S
+        below that: so nobody waits longer than that for somebody who had saved up time.
+        """
         for thread in [t for t, left in self._left_at.items() if now - left > _AWAY_S and t != self._holder]:
             if thread not in self._waiting:
                 del self._used_s[thread], self._left_at[thread]
-        if me not in self._used_s:
-            self._used_s[me] = min(self._used_s.values(), default=0.0)
-            self._left_at[me] = now
+        most = max((used for thread, used in self._used_s.items() if thread != me), default=0.0)
+        self._used_s[me] = max(self._used_s[me], most - _CREDIT_S) if me in self._used_s else most
+        self._left_at.setdefault(me, now)
 
     def _is_behind(self, me: int, now: float) -> bool:
         """Whether another thread that wants the slot, or just had it, has used it less."""

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from chinese_llm_rag.compute import compute_slot, limit_pools, thread_budget
+from chinese_llm_rag.compute import FairSlot, compute_slot, limit_pools, thread_budget
 
 
 def test_a_requested_number_of_threads_is_the_budget():
@@ -119,3 +119,28 @@ def test_the_slot_may_be_entered_again_by_its_holder_and_is_free_after_an_error(
     other.start()
     other.join(5)
     assert entered.is_set()
+
+
+def test_a_thread_that_has_computed_long_alone_is_not_shut_out_by_newcomers():
+    slot = FairSlot()
+    me = threading.get_ident()
+    with slot.hold():
+        pass
+    slot._used_s[me] = 600.0
+    slot._used_s[-1], slot._left_at[-1] = 0.1, time.monotonic()  # somebody who hardly ever computes
+    stop_at = time.monotonic() + 1
+
+    def newcomer() -> None:
+        while time.monotonic() < stop_at:
+            with slot.hold():
+                time.sleep(0.02)
+
+    other = threading.Thread(target=newcomer)
+    other.start()
+    n_turns = 0
+    while other.is_alive():
+        with slot.hold():
+            time.sleep(0.001)
+            n_turns += other.is_alive()
+    other.join()
+    assert n_turns > 20
