@@ -6,7 +6,7 @@ are small protocols of their own (ProvidesChatTemplate), never methods that refu
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from chinese_llm_rag.errors import ConfigError
@@ -126,7 +126,6 @@ class ChatTemplateSource:
     template: str
     bos_token: str = ""
     eos_token: str = ""
-    extra_stop: tuple[str, ...] = field(default=())
 
 
 @runtime_checkable
