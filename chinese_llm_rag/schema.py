@@ -73,15 +73,7 @@ class Passage:
 
     def to_dict(self) -> dict[str, Any]:
         """The form in which `--json` prints a passage."""
-        return {
-            "file": self.source,
-            "page_start": self.page_start,
-            "page_end": self.page_end,
-            "start": self.start,
-            "end": self.end,
-            "score": self.score,
-            "text": self.text,
-        }
+        return _place(self, self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +104,20 @@ class Citation:
 
     def to_dict(self) -> dict[str, Any]:
         """The form of a passage, and the number of the passage cited."""
-        return {
-            "passage": self.passage,
-            "file": self.source,
-            "page_start": self.page_start,
-            "page_end": self.page_end,
-            "start": self.start,
-            "end": self.end,
-            "score": self.score,
-            "text": self.quote,
-        }
+        return {"passage": self.passage, **_place(self, self.quote)}
+
+
+def _place(where: Passage | Citation, text: str) -> dict[str, Any]:
+    """The one form in which passages and citations are printed."""
+    return {
+        "file": where.source,
+        "page_start": where.page_start,
+        "page_end": where.page_end,
+        "start": where.start,
+        "end": where.end,
+        "score": where.score,
+        "text": text,
+    }
 
 
 @dataclass(frozen=True, slots=True)
