@@ -16,7 +16,7 @@ _CREDIT_S = 2.0  # time that a thread may have used less than another, some batc
 _AWAY_S = 1.0  # after so long without the slot a thread's account is closed
 
 
-def thread_budget(requested: int | None = None) -> int:
+def thread_budget(requested: threading.Thread | None = None) -> int:
     """Threads that a pool may have: `requested`, or all cores this process may run on."""
     if requested is not None:
         return requested
@@ -45,15 +45,15 @@ class FairSlot:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._holder: int | None = None
-        self._waiting: set[int] = set()
-        self._used_s: dict[int, float] = {}
-        self._left_at: dict[int, float] = {}
+        self._holder: threading.Thread | None = None
+        self._waiting: set[threading.Thread] = set()
+        self._used_s: dict[threading.Thread, float] = {}
+        self._left_at: dict[threading.Thread, float] = {}
 
     @contextmanager
     def hold(self) -> Iterator[None]:
         """Hold the slot while the block runs."""
-        me = threading.get_ident()
+        me = threading.current_thread()  # not its ident, which a later thread may get again
         if self._holder == me:
             yield
             return
@@ -64,7 +64,7 @@ class FairSlot:
         finally:
             self._release(me, taken_at)
 
-    def _acquire(self, me: int) -> None:
+    def _acquire(self, me: threading.Thread) -> None:
         with self._changed:
             self._join(me, time.monotonic())
             self._waiting.add(me)
@@ -75,7 +75,7 @@ class FairSlot:
             finally:
                 self._waiting.discard(me)
 
-    def _release(self, me: int, taken_at: float) -> None:
+    def _release(self, me: threading.Thread, taken_at: float) -> None:
         with self._changed:
             now = time.monotonic()
             self._holder = None
@@ -83,7 +83,7 @@ class FairSlot:
             self._used_s[me] += now - taken_at
             self._changed.notify_all()
 
-    def _join(self, me: int, now: float) -> None:
+    def _join(self, me: threading.Thread, now: float) -> None:
         """Open or balance the account of a thread that wants the slot.
 
         A new one starts level with the one that has used most, and nobody stays more than _CREDIT_S
@@ -96,7 +96,7 @@ class FairSlot:
         self._used_s[me] = max(self._used_s[me], most - _CREDIT_S) if me in self._used_s else most
         self._left_at.setdefault(me, now)
 
-    def _is_behind(self, me: int, now: float) -> bool:
+    def _is_behind(self, me: threading.Thread, now: float) -> bool:
         """Whether another thread that wants the slot, or just had it, has used it less."""
         return any(
             self._used_s[other] < self._used_s[me]

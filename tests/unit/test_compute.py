@@ -123,11 +123,11 @@ def test_the_slot_may_be_entered_again_by_its_holder_and_is_free_after_an_error(
 
 def test_a_thread_that_has_computed_long_alone_is_not_shut_out_by_newcomers():
     slot = FairSlot()
-    me = threading.get_ident()
+    me, somebody = threading.current_thread(), threading.Thread()
     with slot.hold():
         pass
     slot._used_s[me] = 600.0
-    slot._used_s[-1], slot._left_at[-1] = 0.1, time.monotonic()  # somebody who hardly ever computes
+    slot._used_s[somebody], slot._left_at[somebody] = 0.1, time.monotonic()  # somebody who hardly ever computes
     stop_at = time.monotonic() + 1
 
     def newcomer() -> None:
