@@ -1,0 +1,10 @@
+"""The commands. A command parses, calls one function, and prints; nothing heavy loads before it runs.
+
+A module below registers its commands on the app when it is imported, in the order `--help` shows.
+"""
+
+from chinese_llm_rag.cli.app import app, main
+
+from chinese_llm_rag.cli import documents, answers, config, models  # isort: skip
+
+__all__ = ["answers", "app", "config", "documents", "main", "models"]

@@ -1,0 +1,141 @@
+"""Commands on the documents of a knowledge base."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chinese_llm_rag import console
+from chinese_llm_rag.cli.app import app
+from chinese_llm_rag.cli.inputs import given_text
+from chinese_llm_rag.cli.options import (
+    EXAMPLE,
+    ChunkSize,
+    EmbeddingKind,
+    EmbeddingModel,
+    Home,
+    Json,
+    K,
+    Kb,
+    Mode,
+    Overlap,
+    settings_of,
+)
+from chinese_llm_rag.language import say
+
+
+@app.command(
+    help=say("Take in files and folders.", "导入文件和文件夹。"), epilog=f"{EXAMPLE}: clrag ingest ~/文档 合同.pdf"
+)
+def ingest(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help=say("Files and folders.", "文件和文件夹。"), metavar="PATH")],
+    *,
+    home: Home = None,
+    kb: Kb = None,
+    chunk_size: ChunkSize = None,
+    chunk_overlap: Overlap = None,
+    embeddings: EmbeddingKind = None,
+    embedding_model: EmbeddingModel = None,
+    json: Json = False,
+) -> None:
+    from chinese_llm_rag.wiring import open_knowledge_base  # noqa: PLC0415
+
+    settings = settings_of(
+        context,
+        home=home,
+        kb=kb,
+        chunk_size=chunk_size,
+        chunk_overlap=chunk_overlap,
+        embeddings=embeddings,
+        embedding_model=embedding_model,
+    )
+    with open_knowledge_base(settings, search=True, create=True) as base, console.ingest_progress() as progress:
+        try:
+            report = base.ingest(paths, on_progress=progress)
+        except KeyboardInterrupt:
+            console.note(say("interrupted; run the same command again to go on", "已中断；再次运行同一命令即可继续"))
+            raise
+    if json:
+        console.out_json(report.to_dict())
+    else:
+        console.print_report(report)
+    if report.of("failed"):
+        raise typer.Exit(1)
+
+
+@app.command(
+    "list", help=say("The files of the knowledge base.", "列出知识库中的文件。"), epilog=f"{EXAMPLE}: clrag list"
+)
+def list_files(context: typer.Context, home: Home = None, kb: Kb = None, *, json: Json = False) -> None:
+    from chinese_llm_rag.wiring import open_knowledge_base  # noqa: PLC0415
+
+    with open_knowledge_base(settings_of(context, home=home, kb=kb)) as base:
+        records = base.files()
+    if json:
+        console.out_json([record.to_dict() for record in records])
+    else:
+        console.print_files(records)
+
+
+@app.command(
+    help=say("Remove files, or all files of a folder.", "删除文件，或某个文件夹下的所有文件。"),
+    epilog=f"{EXAMPLE}: clrag remove 合同.pdf",
+)
+def remove(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help=say("As listed.", "与 list 所列相同。"), metavar="PATH")],
+    home: Home = None,
+    kb: Kb = None,
+    *,
+    json: Json = False,
+) -> None:
+    from chinese_llm_rag.wiring import open_knowledge_base  # noqa: PLC0415
+
+    with open_knowledge_base(settings_of(context, home=home, kb=kb)) as base:
+        removed = base.remove(paths)
+    if json:
+        console.out_json({"removed": removed})
+    else:
+        for name in removed:
+            console.out(say(f"removed {name}", f"已删除 {name}"))
+
+
+@app.command(
+    help=say("Find passages, best first.", "检索段落，按相关程度排列。"),
+    epilog=f"{EXAMPLE}: clrag search -k 5 违约责任",
+)
+def search(
+    context: typer.Context,
+    query: Annotated[
+        str, typer.Argument(help=say("What to look for; - reads stdin.", "检索词；- 表示从标准输入读取。"))
+    ],
+    *,
+    k: K = None,
+    mode: Mode = None,
+    home: Home = None,
+    kb: Kb = None,
+    json: Json = False,
+) -> None:
+    from chinese_llm_rag.wiring import open_knowledge_base, search_passages  # noqa: PLC0415
+
+    text = given_text(query, "QUERY")
+    settings = settings_of(context, home=home, kb=kb, k=k, search_mode=mode)
+    with open_knowledge_base(settings, search=True) as base:
+        passages = search_passages(settings, base, text)
+    if json:
+        console.out_json([passage.to_dict() for passage in passages])
+    else:
+        console.print_passages(passages)
+
+
+@app.command(help=say("What the knowledge base holds.", "查看知识库概况。"), epilog=f"{EXAMPLE}: clrag status --json")
+def status(context: typer.Context, home: Home = None, kb: Kb = None, *, json: Json = False) -> None:
+    from chinese_llm_rag.wiring import open_knowledge_base  # noqa: PLC0415
+
+    with open_knowledge_base(settings_of(context, home=home, kb=kb)) as base:
+        values = base.status().to_dict()
+    if json:
+        console.out_json(values)
+    else:
+        console.print_pairs(values.items())
