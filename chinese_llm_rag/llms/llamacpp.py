@@ -1,28 +1,23 @@
-"""llama.cpp in this process, by llama-cpp-python.
+"""llama.cpp in this process, by llama-cpp-python's C interface."""
 
-RoPE is what the model file says: nothing here overrides it, and a window beyond the trained one is refused.
-"""
-
-import codecs
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, get_args
 
 from chinese_llm_rag._optional import optional_import
-from chinese_llm_rag.compute import compute_slot, limit_pools, thread_budget
-from chinese_llm_rag.errors import ConfigError, ContextWindowExceededError, GenerationError, ModelLoadError, RagError
+from chinese_llm_rag.compute import limit_pools, thread_budget
+from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.llms.backend import ChatTemplateSource, GenerationParams, Prompt, TextChunk, Vocabulary
-from chinese_llm_rag.llms.gguf_file import check_gguf
+from chinese_llm_rag.llms.backend import ChatTemplateSource, Vocabulary
+from chinese_llm_rag.llms.gguf_plan import plan_gguf
+from chinese_llm_rag.llms.in_process import DEFAULT_PREFIX_BYTES, InProcessBackend, Runtime
 from chinese_llm_rag.llms.llama_log import capture_log, take_errors
-from chinese_llm_rag.llms.llama_vocabulary import LlamaVocabulary
+from chinese_llm_rag.llms.llama_model import ContextOptions, KvType, LlamaCppModel, LlamaWeights
+from chinese_llm_rag.llms.rope import RopeSpec
+from chinese_llm_rag.llms.speculation import Drafter, DraftModel, PromptLookup
 
-# What llama-cpp-python, ctypes and the allocator raise. A broken chat template in a file adds jinja2's errors.
+# What ctypes, numpy and the allocator raise around llama.cpp, and we on its status codes.
 FOREIGN_ERRORS: tuple[type[Exception], ...] = (
     RuntimeError,
     ValueError,
@@ -31,31 +26,38 @@ FOREIGN_ERRORS: tuple[type[Exception], ...] = (
     OSError,
     TypeError,
 )
-_RANDOM_SEED = 0xFFFFFFFF
-_FROM_FILE = -1.0  # llama-cpp-python's own YaRN defaults override the file's metadata
-_POLL_S = 0.1
-_STALLED_S = 2.0
+RUNTIME = Runtime("llama.cpp", FOREIGN_ERRORS, take_errors)
 
 
-class LlamaCppBackend:
+class LlamaCppBackend(InProcessBackend):
     """A GGUF model in memory.
 
-    One text at a time; a prompt that begins like the one before is only read from where they differ.
+    One text at a time; a prompt that begins like an earlier one is only read from where they differ. RoPE is what
+    the file's metadata says, or what the model family needs where an old file says nothing.
 
     Args:
         model_path: a GGUF file.
-        context_window: tokens; None is the window the model was trained for. Memory grows with it.
+        context_window: tokens; None is the window the model was trained for. Memory grows with it. A model of the
+            family may go beyond its trained window, by the family's adaptive NTK.
         n_threads: None is all cores this process may run on.
         n_gpu_layers: layers to put on a GPU; -1 is all.
         n_batch: prompt tokens read at a time, which is also how soon a long prompt can be stopped.
-        flash_attention: less time and memory for long prompts; the texts are the same up to rounding.
+        flash_attention: less time and memory for long prompts; the texts are the same up to rounding. A quantized
+            KV cache needs it.
         use_mmap: map the file instead of reading it into memory.
+        kv_type: of the KV cache: "f16", or "q8_0" and "q4_0", which take about a half and a quarter of it.
+        rope: how positions are computed, where it is not to be what the file says.
+        override_rope: let `rope` go before a contradicting file.
+        lora: GGUF LoRA adapters and their scales, or just the adapters for a scale of 1.
+        draft_model: GGUF file of a smaller model with the same vocabulary that guesses ahead.
+        prompt_lookup: guess ahead what followed the same words before, which helps where answers quote.
+        prefix_bytes: main memory for what was read of earlier prompts.
         model_name: what to call it; None is the file's name without its ending.
 
     Raises:
-        ConfigError: an argument is out of range.
+        ConfigError: an argument is out of range, or contradicts the file.
         MissingDependencyError: llama-cpp-python is not installed.
-        ModelLoadError: the file is missing, damaged, or not a model llama.cpp knows.
+        ModelLoadError: the file is missing, damaged, or not a model llama.cpp knows, or does not fit the memory.
     """
 
     def __init__(
@@ -68,67 +70,50 @@ class LlamaCppBackend:
         n_batch: int = 512,
         flash_attention: bool = True,
         use_mmap: bool = True,
+        kv_type: KvType = "f16",
+        rope: RopeSpec | None = None,
+        override_rope: bool = False,
+        lora: Mapping[str, float] | Sequence[str] = (),
+        draft_model: Path | str | None = None,
+        prompt_lookup: bool = False,
+        prefix_bytes: int = DEFAULT_PREFIX_BYTES,
         model_name: str | None = None,
     ) -> None:
-        for setting, value, least in (
-            ("context_window", context_window, 1),
-            ("n_threads", n_threads, 1),
-            ("n_gpu_layers", n_gpu_layers, -1),
-            ("n_batch", n_batch, 1),
-        ):
-            if value is not None and value < least:
-                raise ConfigError(
-                    say(
-                        f"{setting}={value!r}: expected {least} or more", f"{setting}={value!r} 无效，应不小于 {least}"
-                    ),
-                    setting=setting,
-                )
-        self._path = Path(model_path)
-        check_gguf(self._path)
-        self._name = model_name if model_name is not None else self._path.stem
-        self._n_batch = n_batch
+        _check_counts(
+            context_window=(context_window, 1),
+            n_threads=(n_threads, 1),
+            n_gpu_layers=(n_gpu_layers, -1),
+            n_batch=(n_batch, 1),
+            prefix_bytes=(prefix_bytes, 0),
+        )
+        _check_choices(kv_type, draft_model, flash_attention=flash_attention, prompt_lookup=prompt_lookup)
+        path = Path(model_path)
+        plan = plan_gguf(path, context_window, rope, kv_type, n_gpu_layers=n_gpu_layers, override_rope=override_rope)
         n_threads = thread_budget(n_threads)
         limit_pools(n_threads)  # before the import, since OpenMP reads its settings once
-        self._api: Any = optional_import("llama_cpp", extra="llamacpp")
-        self._foreign = (*FOREIGN_ERRORS, optional_import("jinja2", extra="llamacpp").TemplateError)
-        capture_log(self._api)
-        with self._foreign_errors(ModelLoadError):
-            self._llama: Any = self._api.Llama(
-                str(self._path),
-                n_ctx=context_window or 0,
-                n_threads=n_threads,
-                n_threads_batch=n_threads,
-                n_gpu_layers=n_gpu_layers,
-                n_batch=n_batch,
-                flash_attn=flash_attention,
-                use_mmap=use_mmap,
-                yarn_attn_factor=_FROM_FILE,
-                yarn_beta_fast=_FROM_FILE,
-                yarn_beta_slow=_FROM_FILE,
-                verbose=False,
-            )
-        self._vocabulary = LlamaVocabulary(self._api, self._llama)
-        self._facts = self._vocabulary.describe()
-        self._template = self._vocabulary.chat_template()
-        self._window = context_window or self._vocabulary.trained_window
-        self._turn = threading.Lock()
-        self._stepping_thread = 0
-        self._last_step = 0.0
-        self._closed = False
-        self._check_trained_window()
-
-    def __repr__(self) -> str:
-        return f"LlamaCppBackend({str(self._path)!r}, context_window={self._window})"
-
-    @property
-    def model_name(self) -> str:
-        """The file's name without its ending, unless another was given."""
-        return self._name
-
-    @property
-    def context_window(self) -> int:
-        """Tokens that prompt and answer together may have."""
-        return self._window
+        api: Any = optional_import("llama_cpp", extra="llamacpp")
+        capture_log(api)
+        options = ContextOptions(plan.context_window, n_threads, n_batch, flash_attention, kv_type)
+        adapters = dict(lora) if isinstance(lora, Mapping) else dict.fromkeys(lora, 1.0)
+        with RUNTIME.errors_as(ModelLoadError, str(path), hint=_load_hint()):
+            weights = LlamaWeights(api, path, n_gpu_layers=n_gpu_layers, use_mmap=use_mmap, lora=adapters)
+            model = LlamaCppModel(weights, options, plan.rope_to_set)
+        drafter: Drafter | None = PromptLookup() if prompt_lookup else None
+        if draft_model is not None:
+            drafter = _draft_model(api, Path(draft_model), weights, options, n_gpu_layers=n_gpu_layers)
+        self._facts = weights.vocabulary.describe()
+        self._template = weights.vocabulary.chat_template()
+        super().__init__(
+            model,
+            weights.vocabulary,
+            RUNTIME,
+            name=model_name if model_name is not None else path.stem,
+            origin=str(path),
+            context_window=plan.context_window,
+            rope=plan.rope,
+            drafter=drafter,
+            prefix_bytes=prefix_bytes,
+        )
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -140,140 +125,62 @@ class LlamaCppBackend:
         """The template in the file's metadata, or None."""
         return self._template
 
-    def token_ids(self, prompt: Prompt) -> list[int]:
-        """Token ids of the prompt, without BOS."""
-        self._check_open()
-        with self._foreign_errors(GenerationError):
-            return self._vocabulary.token_ids(prompt)
 
-    def count_tokens(self, prompt: Prompt) -> int:
-        """Tokens of the prompt, without BOS."""
-        return len(self.token_ids(prompt))
-
-    def generate(self, prompt: Prompt, params: GenerationParams) -> Iterator[TextChunk]:
-        """Text as it is produced; see Backend."""
-        tokens = self.token_ids(prompt)
-        tokens[:0] = self._vocabulary.begin
-        if not tokens:
-            raise GenerationError(say("the prompt is empty", "提示为空"))
-        if len(tokens) + params.max_tokens > self._window:
-            raise ContextWindowExceededError(
-                prompt_tokens=len(tokens), max_tokens=params.max_tokens, context_window=self._window
-            )
-        yield TextChunk("", prompt_tokens=len(tokens))
-        yield from self._wait_for_turn()
-        try:
-            self._check_open()
-            yield from self._read(tokens)
-            yield from self._write(tokens, params)
-        finally:
-            self._turn.release()
-
-    def close(self) -> None:
-        """Free the model's memory; waits for a running generation to end. May be called twice.
-
-        Raises:
-            GenerationError: this very thread has left a stream open.
-        """
-        for _ in self._wait_for_turn():
-            pass
-        try:
-            self._closed = True
-            self._llama.close()
-        finally:
-            self._turn.release()
-
-    def _wait_for_turn(self) -> Iterator[TextChunk]:
-        while not self._turn.acquire(timeout=_POLL_S):
-            # A stream left unfinished by the very thread that waits for it would never end.
-            if self._stepping_thread == threading.get_ident() and time.monotonic() - self._last_step > _STALLED_S:
-                raise GenerationError(
-                    say(
-                        "another stream of this model is still open in this thread", "本线程中该模型的另一个流尚未结束"
-                    ),
-                    hint=say("read it to its end or close() it first", "请先读完它，或对它调用 close()"),
-                )
-            yield TextChunk("")
-
-    def _read(self, tokens: list[int]) -> Iterator[TextChunk]:
-        """Bring all but the last batch of the prompt into memory, a batch at a time."""
-        known = self._llama.input_ids[: self._llama.n_tokens]
-        n = min(len(known), len(tokens))
-        differs = np.flatnonzero(known[:n] != np.asarray(tokens[:n], dtype=known.dtype))
-        reused = int(differs[0]) if differs.size else n
-        for end in range(reused + self._n_batch, len(tokens), self._n_batch):
-            # generate() keeps the common beginning and reads the rest; its first token is not needed here.
-            self._step(self._llama.generate(tokens[:end], temp=0.0))
-            yield TextChunk("")
-
-    def _write(self, tokens: list[int], params: GenerationParams) -> Iterator[TextChunk]:
-        self._llama.set_seed(_RANDOM_SEED if params.seed is None else params.seed)
-        sampled = self._llama.generate(
-            tokens,
-            temp=params.temperature,
-            top_k=params.top_k,
-            top_p=params.top_p,
-            min_p=0.0,
-            repeat_penalty=params.repetition_penalty,
+def _draft_model(
+    api: Any,  # noqa: ANN401  # the module llama_cpp
+    path: Path,
+    target: LlamaWeights,
+    options: ContextOptions,
+    *,
+    n_gpu_layers: int,
+) -> DraftModel:
+    """The smaller model over the same window, refused where its tokens mean something else."""
+    plan = plan_gguf(path, options.context_window, None, "f16", n_gpu_layers=n_gpu_layers, override_rope=False)
+    with RUNTIME.errors_as(ModelLoadError, str(path), hint=_load_hint()):
+        weights = LlamaWeights(api, path, n_gpu_layers=n_gpu_layers, use_mmap=True, lora={})
+        model = LlamaCppModel(weights, replace(options, kv_type="f16"), plan.rope_to_set)
+    if not weights.vocabulary.equals(target.vocabulary):
+        model.close()
+        raise ConfigError(
+            say(
+                f"draft_model={str(path)!r}: its vocabulary is not the model's own",
+                f"draft_model={str(path)!r}：其词表与主模型不同",
+            ),
+            setting="draft_model",
+            hint=say("use a smaller model of the same family", "请使用同一家族中较小的模型"),
         )
-        utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        for _ in range(params.max_tokens):
-            token = self._step(sampled)
-            if self._vocabulary.ends(token):
-                yield TextChunk("", finish_reason="stop")
-                return
-            # Bytes of a character whose end never comes stay in the decoder and are not shown.
-            yield TextChunk(utf8.decode(self._vocabulary.piece(token)), n_tokens=1)
-        yield TextChunk("", finish_reason="length")
+    return DraftModel(model)
 
-    def _step(self, sampled: Iterator[int]) -> int:
-        self._stepping_thread = threading.get_ident()
-        with compute_slot(), self._foreign_errors(GenerationError):
-            token = next(sampled)
-        self._last_step = time.monotonic()
-        return token
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise GenerationError(say(f"the model {self._name!r} is closed", f"模型 {self._name!r} 已关闭"))
-
-    def _check_trained_window(self) -> None:
-        trained = self._vocabulary.trained_window
-        if self._window > trained:
-            self.close()
+def _check_counts(**counts: tuple[int | None, int]) -> None:
+    for setting, (value, least) in counts.items():
+        if value is not None and value < least:
             raise ConfigError(
-                say(
-                    f"context_window={self._window}: this model was trained for {trained} tokens",
-                    f"context_window={self._window} 超出该模型训练时的 {trained} 个 token",
-                ),
-                setting="context_window",
-                hint=say(
-                    f"use {trained} or less, or a 16K or 64K model", f"请设为不超过 {trained}，或换用 16K、64K 模型"
-                ),
+                say(f"{setting}={value!r}: expected {least} or more", f"{setting}={value!r} 无效，应不小于 {least}"),
+                setting=setting,
             )
 
-    @contextmanager
-    def _foreign_errors(self, ours: type[RagError]) -> Iterator[None]:
-        """Whatever llama.cpp raises becomes `ours`, with llama.cpp's own last words as the reason."""
-        take_errors()
-        try:
-            yield
-        except RagError:
-            raise
-        except self._foreign as error:
-            reason = take_errors() or str(error) or type(error).__name__
-            raise ours(
-                say(
-                    f"llama.cpp failed on {str(self._path)!r}: {reason}",
-                    f"llama.cpp 处理 {str(self._path)!r} 时失败：{reason}",
-                ),
-                hint=_hint(ours),
-            ) from error
+
+def _check_choices(kv_type: str, draft_model: object, *, flash_attention: bool, prompt_lookup: bool) -> None:
+    if kv_type not in get_args(KvType):
+        expected = " | ".join(get_args(KvType))
+        raise ConfigError(
+            say(f"kv_type={kv_type!r}: expected {expected}", f"kv_type={kv_type!r} 无效，应为 {expected}"),
+            setting="kv_type",
+        )
+    if kv_type != "f16" and not flash_attention:
+        raise ConfigError(
+            say(f"kv_type={kv_type!r} needs flash_attention", f"kv_type={kv_type!r} 需要 flash_attention"),
+            setting="flash_attention",
+        )
+    if draft_model is not None and prompt_lookup:
+        raise ConfigError(
+            say("draft_model and prompt_lookup exclude each other", "draft_model 与 prompt_lookup 不能同时使用"),
+            setting="prompt_lookup",
+        )
 
 
-def _hint(ours: type[RagError]) -> str | None:
-    if ours is not ModelLoadError:
-        return None
+def _load_hint() -> str:
     return say(
         "the file may be incomplete or of a newer format, or there is too little memory for this context_window",
         "文件可能不完整或格式过新，也可能是内存不足以容纳该 context_window",

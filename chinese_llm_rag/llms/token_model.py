@@ -6,11 +6,13 @@ logits give the same text, whoever computed them.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol, Self, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
+
+from chinese_llm_rag.llms.backend import Prompt
+from chinese_llm_rag.llms.rope import RopeSpec
 
 Logits = npt.NDArray[np.float32]
 
@@ -68,27 +70,34 @@ class TokenModel(Protocol):
 
 
 @runtime_checkable
+class SetsRope(Protocol):
+    """A TokenModel whose RoPE can be changed after loading."""
+
+    def set_rope(self, rope: RopeSpec) -> None:
+        """Compute positions so from now on. The memory is forgotten, since it was computed otherwise."""
+        ...
+
+
+@runtime_checkable
 class SavesMemory(Protocol):
     """A TokenModel whose memory can be put aside and taken back, exactly."""
 
-    def snapshot(self) -> bytes:
-        """The memory as bytes."""
+    @property
+    def snapshot_bytes(self) -> int:
+        """What a snapshot would take now."""
         ...
 
-    def restore(self, snapshot: bytes, tokens: Sequence[int]) -> None:
+    @property
+    def owner(self) -> str:
+        """What a snapshot can be used with: the weights, the RoPE and the type of the cache."""
+        ...
+
+    def snapshot(self) -> npt.NDArray[np.uint8]:
+        """The memory as bytes, shape [snapshot_bytes]."""
+        ...
+
+    def restore(self, snapshot: npt.NDArray[np.uint8], tokens: Sequence[int]) -> None:
         """Make the memory what it was at snapshot(), when it held these tokens."""
-        ...
-
-    def save_memory(self, path: Path) -> int:
-        """Write the memory and its tokens to a file; the result is its size in bytes."""
-        ...
-
-    def load_memory(self, path: Path) -> None:
-        """Make the memory what a file of save_memory() holds.
-
-        Raises:
-            ModelLoadError: the file is damaged, or of another model or window.
-        """
         ...
 
 
@@ -114,4 +123,17 @@ class ConstrainsTokens(Protocol):
         Raises:
             ConfigError: the text is not a JSON schema, or of a kind that cannot be kept to.
         """
+        ...
+
+
+class Tokenizer(Protocol):
+    """Text to tokens, as the model's own vocabulary has it."""
+
+    @property
+    def begin(self) -> Sequence[int]:
+        """What every prompt begins with: the BOS token, or nothing."""
+        ...
+
+    def token_ids(self, prompt: Prompt) -> list[int]:
+        """Token ids without BOS (which a template may have written)."""
         ...
