@@ -1,17 +1,21 @@
-"""Small Alpaca-2-like GGUF files, made by the tests: a sentencepiece vocabulary and seeded weights.
+"""Small Alpaca-2-like models, made by the tests: a sentencepiece vocabulary and seeded weights.
 
 Two kinds: random weights, which say anything, and weights that follow a script: each token leads to one
-other, so that a real runtime says what a test wants to see.
+other, so that a real runtime says what a test wants to see. Each can be written as a GGUF file and as a Hugging
+Face folder, and is the same model in both.
 """
 
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import sentencepiece
+from safetensors.numpy import save_file
 from sentencepiece import sentencepiece_model_pb2
 
 UNK, BOS, EOS = 0, 1, 2
@@ -108,6 +112,19 @@ def scripted_weights(chain: Sequence[int]) -> Weights:
     return weights
 
 
+@dataclass(frozen=True)
+class SmallRope:
+    """RoPE as a model's file states it. `original` is the window before the extension."""
+
+    kind: str = "none"
+    factor: float = 1.0
+    original: int = 4096
+    theta: float = 10_000.0
+
+
+PLAIN_ROPE = SmallRope()
+
+
 def write_gguf(
     path: Path,
     vocabulary: SmallVocabulary,
@@ -121,6 +138,7 @@ def write_gguf(
     renamed: dict[int, tuple[str, int]] | None = None,
     vocabulary_size: int | None = None,
     chat_template: str | None = None,
+    rope: SmallRope = PLAIN_ROPE,
 ) -> Path:
     """A llama-architecture model in f32.
 
@@ -156,6 +174,12 @@ def write_gguf(
     writer.add_add_eos_token(False)
     if chat_template is not None:
         writer.add_chat_template(chat_template)
+    if rope.theta != PLAIN_ROPE.theta:
+        writer.add_rope_freq_base(rope.theta)
+    if rope.kind != "none":
+        writer.add_rope_scaling_type(gguf.RopeScalingType(rope.kind))
+        writer.add_rope_scaling_factor(rope.factor)
+        writer.add_rope_scaling_orig_ctx_len(rope.original)
 
     def add(name: str, *shape: int) -> None:
         writer.add_tensor(name, weights(name, shape))
@@ -177,3 +201,86 @@ def write_gguf(
     writer.write_tensors_to_file()
     writer.close()
     return path
+
+
+def write_folder(
+    folder: Path,
+    vocabulary: SmallVocabulary,
+    weights: Weights,
+    *,
+    context_length: int = 1024,
+    width: int = 64,
+    layers: int = 2,
+    heads: int = 4,
+    eos: int = EOS,
+    vocabulary_size: int | None = None,
+    chat_template: str | None = None,
+    rope: SmallRope = PLAIN_ROPE,
+    config: dict[str, Any] | None = None,
+) -> Path:
+    """The model that write_gguf makes of the same arguments, as the family's authors publish theirs.
+
+    The configuration is an old one (`rope_scaling` with `type`, `torch_dtype`); `config` adds to it.
+    """
+    folder.mkdir(parents=True)
+    size = max(len(vocabulary.pieces), vocabulary_size or 0)
+    save_file(folder_tensors(weights, size, width, layers, heads), folder / "model.safetensors", {"format": "pt"})
+    (folder / "tokenizer.model").write_bytes(vocabulary.processor.serialized_model_proto())
+    template = {} if chat_template is None else {"chat_template": chat_template}
+    tokens = {"add_bos_token": True, "add_eos_token": False, "bos_token": "<s>", "eos_token": "</s>"}
+    options = {**tokens, "unk_token": "<unk>", "tokenizer_class": "LlamaTokenizer", **template}
+    (folder / "tokenizer_config.json").write_text(json.dumps(options), encoding="utf-8")
+    scaling: dict[str, Any] | None = None
+    if rope.kind != "none":
+        scaling = {"type": rope.kind, "factor": rope.factor, "original_max_position_embeddings": rope.original}
+    content = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "vocab_size": size,
+        "hidden_size": width,
+        "intermediate_size": 2 * width,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "num_key_value_heads": heads,
+        "max_position_embeddings": context_length,
+        "rms_norm_eps": 1e-5,
+        "rope_theta": rope.theta,
+        "rope_scaling": scaling,
+        "hidden_act": "silu",
+        "tie_word_embeddings": False,
+        "torch_dtype": "float32",
+        "bos_token_id": BOS,
+        "eos_token_id": eos,
+        **(config or {}),
+    }
+    (folder / "config.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+    return folder
+
+
+def folder_tensors(weights: Weights, size: int, width: int, layers: int, heads: int) -> dict[str, np.ndarray]:
+    """The tensors of write_gguf under their Hugging Face names; q and k with the two halves of a head apart."""
+    ones = np.ones(width, dtype=np.float32)
+    tensors = {
+        "model.embed_tokens.weight": weights("token_embd.weight", (size, width)),
+        "model.norm.weight": ones,
+        "lm_head.weight": weights("output.weight", (size, width)),
+    }
+    shapes = {
+        "attn_q": ("self_attn.q_proj", (width, width)),
+        "attn_k": ("self_attn.k_proj", (width, width)),
+        "attn_v": ("self_attn.v_proj", (width, width)),
+        "attn_output": ("self_attn.o_proj", (width, width)),
+        "ffn_gate": ("mlp.gate_proj", (2 * width, width)),
+        "ffn_up": ("mlp.up_proj", (2 * width, width)),
+        "ffn_down": ("mlp.down_proj", (width, 2 * width)),
+    }
+    for layer in range(layers):
+        block = f"model.layers.{layer}"
+        tensors[f"{block}.input_layernorm.weight"] = tensors[f"{block}.post_attention_layernorm.weight"] = ones
+        for ggml_name, (name, shape) in shapes.items():
+            tensor = weights(f"blk.{layer}.{ggml_name}.weight", shape)
+            if ggml_name in ("attn_q", "attn_k"):
+                pairs = tensor.reshape(heads, width // heads // 2, 2, width)
+                tensor = np.ascontiguousarray(pairs.swapaxes(1, 2).reshape(width, width))
+            tensors[f"{block}.{name}.weight"] = tensor
+    return {name: tensor.copy() for name, tensor in tensors.items()}
