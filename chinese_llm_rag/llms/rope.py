@@ -70,6 +70,8 @@ class RopeSpec:
         words: list[str] = [self.method]
         if self.factor != 1.0:
             words.append(f"x{self.factor:g} over {self.original_window}")
+        elif self.original_window != DEFAULT_ORIGINAL_WINDOW:
+            words.append(f"over {self.original_window}")
         if self.method == "ntk":
             words.append(f"alpha {self.alpha:g}")
         if self.method == "adaptive_ntk":
