@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel, BaseLLM
+from langchain_core.language_models import BaseChatModel, BaseLLM, LanguageModelInput
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import (
@@ -21,13 +21,17 @@ from langchain_core.outputs import (
     GenerationChunk,
     LLMResult,
 )
+from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr, model_validator
 from typing_extensions import override
 
+from chinese_llm_rag.errors import ConfigError
+from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.async_pieces import iterate_in_thread
-from chinese_llm_rag.llms.backend import TextChunk
-from chinese_llm_rag.llms.conversation import conversation
+from chinese_llm_rag.llms.backend import Prompt, TextChunk
+from chinese_llm_rag.llms.conversation import Turn, conversation
 from chinese_llm_rag.llms.sampling import FORBID_EXTRA, SamplesFromBackend, Tally, strip_start
+from chinese_llm_rag.llms.structured import structured
 from chinese_llm_rag.llms.template_choice import RenderPrompt, TemplateName, build_template
 
 
@@ -139,6 +143,7 @@ class ChineseAlpacaLLM(SamplesFromBackend, BaseLLM):
             "finish_reason": tally.finish_reason,
             "model_name": self.model_name,
             "usage_metadata": dict(tally.usage),
+            **({"logprobs": {"content": tally.logprobs}} if tally.logprobs else {}),
         }
 
 
@@ -183,6 +188,35 @@ class ChatChineseAlpaca(SamplesFromBackend, BaseChatModel):
     @override
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         return super()._get_ls_params(stop=self._all_stops(stop), **kwargs)
+
+    @override
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        include_raw: bool = False,
+        method: str = "json_schema",
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """Answers as objects of a schema, which the runtime keeps to token by token.
+
+        Args:
+            schema: a pydantic class, a TypedDict or a JSON schema. Pydantic classes give their objects, others dicts.
+            include_raw: give {"raw", "parsed", "parsing_error"} instead, and never raise for an answer cut short.
+            method: "json_schema", or "json_mode" for any JSON object.
+            strict: the runtime always is.
+            **kwargs: none is known.
+
+        Raises:
+            ConfigError: the runtime keeps to no schema, or an argument is unknown.
+        """
+        if kwargs:
+            raise ConfigError(
+                say(f"unknown argument {min(kwargs)}", f"未知参数 {min(kwargs)}"),
+                setting=min(kwargs),
+            )
+        return structured(self, schema, include_raw=include_raw, method=method)
 
     @override
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None) -> int:
@@ -244,7 +278,13 @@ class ChatChineseAlpaca(SamplesFromBackend, BaseChatModel):
     def _answer(
         self, messages: Sequence[BaseMessage], stop: Sequence[str] | None, overrides: Mapping[str, Any]
     ) -> Generator[TextChunk, None, None]:
-        with closing(self._pieces(self._render(conversation(messages)), stop, overrides)) as pieces:
+        turns = conversation(messages)
+
+        def negative(system_prompt: str) -> Prompt:
+            others = [turn for turn in turns if turn.role != "system"]
+            return self._render([Turn("system", system_prompt), *others])
+
+        with closing(self._pieces(self._render(turns), stop, overrides, negative=negative)) as pieces:
             yield from strip_start(pieces)
 
     def _chunk(self, piece: TextChunk, tally: Tally) -> ChatGenerationChunk | None:
@@ -265,4 +305,8 @@ class ChatChineseAlpaca(SamplesFromBackend, BaseChatModel):
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     def _metadata(self, tally: Tally) -> dict[str, Any]:
-        return {"finish_reason": tally.finish_reason, "model_name": self.model_name}
+        return {
+            "finish_reason": tally.finish_reason,
+            "model_name": self.model_name,
+            **({"logprobs": {"content": tally.logprobs}} if tally.logprobs else {}),
+        }

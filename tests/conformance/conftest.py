@@ -48,6 +48,15 @@ def random_backend(random_model: Path) -> Iterator[LlamaCppBackend]:
     backend.close()
 
 
+@pytest.fixture(scope="session")
+def quoting_backend(vocabulary, model_folder: Path) -> Iterator[LlamaCppBackend]:
+    """A model that wants to say a quotation mark and then end: under a JSON schema it comes to an end soon."""
+    weights = small_models.scripted_weights([*vocabulary.byte_tokens('"'), small_models.EOS])
+    backend = LlamaCppBackend(small_models.write_gguf(model_folder / "quoting.gguf", vocabulary, weights))
+    yield backend
+    backend.close()
+
+
 @pytest.fixture
 def speaking_backend(vocabulary, tmp_path: Path) -> Iterator[Callable[..., LlamaCppBackend]]:
     """Makes a real llama.cpp backend whose model says the given tokens and then ends its turn."""

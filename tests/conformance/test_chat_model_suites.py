@@ -37,15 +37,23 @@ class _Claims:
 
 
 class _Scripted(_Claims):
+    @property
+    def has_structured_output(self) -> bool:
+        return False  # a script keeps to no schema, and claims no such ability
+
     @pytest.fixture(autouse=True)
     def _give_backend(self) -> None:
         self.backend = ScriptedBackend(itertools.cycle(["你好！how are you? 很高兴见到你。"]))
 
 
 class _LlamaCpp(_Claims):
+    @property
+    def standard_chat_model_params(self) -> dict[str, Any]:
+        return {**super().standard_chat_model_params, "max_tokens": 200}  # room for an object
+
     @pytest.fixture(autouse=True)
-    def _give_backend(self, random_backend: Backend) -> None:
-        self.backend = random_backend
+    def _give_backend(self, quoting_backend: Backend) -> None:
+        self.backend = quoting_backend
 
 
 class TestScriptedUnit(_Scripted, ChatModelUnitTests):
