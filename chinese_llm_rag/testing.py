@@ -5,9 +5,12 @@ Nothing in production uses them.
 
 import math
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from langchain_core.embeddings import Embeddings
 
 from chinese_llm_rag.embeddings.base import EmbeddingFingerprint
@@ -86,6 +89,88 @@ class ScriptedBackend:
         for character in reply[: params.max_tokens]:
             yield TextChunk(character, n_tokens=1)
         yield TextChunk("", finish_reason="length" if len(reply) >= params.max_tokens else "stop")
+
+
+class NgramTokenModel:
+    """A TokenModel whose logits depend on the last tokens alone, seeded: small, quick, and never the same twice.
+
+    A token is a byte of text, token 0 ends the text.
+
+    Args:
+        vocabulary_size: tokens; above 256 they stand for no text.
+        order: how many last tokens count.
+        n_batch: of one read().
+        seed: another one is another model.
+        cuttable: whether keep() works at any place, or only by forgetting everything.
+    """
+
+    def __init__(
+        self, vocabulary_size: int = 64, *, order: int = 2, n_batch: int = 16, seed: int = 0, cuttable: bool = True
+    ) -> None:
+        self._options: dict[str, Any] = {"order": order, "n_batch": n_batch, "seed": seed, "cuttable": cuttable}
+        self._vocabulary_size = vocabulary_size
+        self.n_batch = n_batch
+        self.memory: list[int] = []
+        self.n_read = 0
+
+    @property
+    def snapshot_bytes(self) -> int:
+        """A thousand bytes a token."""
+        return 1000 * len(self.memory)
+
+    @property
+    def owner(self) -> str:
+        """The options."""
+        return f"{self._vocabulary_size} {self._options}"
+
+    def keep(self, n_tokens: int) -> int:
+        """Forget all but the first tokens, or everything."""
+        if n_tokens < len(self.memory):
+            del self.memory[n_tokens if self._options["cuttable"] else 0 :]
+        return len(self.memory)
+
+    def read(self, tokens: Sequence[int], n_logits: int = 1) -> npt.NDArray[np.float32]:
+        """Logits [n_logits, vocabulary_size], standard normal."""
+        if not 1 <= len(tokens) <= self.n_batch:
+            raise ValueError(f"{len(tokens)} tokens in one read")
+        before = len(self.memory)
+        self.memory += tokens
+        self.n_read += len(tokens)
+        ends = range(before + len(tokens) - n_logits + 1, before + len(tokens) + 1)
+        rows = [self._logits(self.memory[max(0, end - self._options["order"]) : end]) for end in ends]
+        return np.array(rows, dtype=np.float32).reshape(n_logits, self._vocabulary_size)
+
+    def ends(self, token: int) -> bool:
+        """Token 0 does."""
+        return token == 0
+
+    def piece(self, token: int) -> bytes:
+        """The byte itself."""
+        return bytes([token]) if 0 < token < 256 else b""
+
+    def branch(self) -> "NgramTokenModel":
+        """The same model with an empty memory."""
+        return NgramTokenModel(self._vocabulary_size, **self._options)
+
+    def snapshot(self) -> npt.NDArray[np.uint8]:
+        """The tokens, padded to snapshot_bytes."""
+        state = np.zeros(self.snapshot_bytes, dtype=np.uint8)
+        tokens = np.array(self.memory, dtype=np.int32).view(np.uint8)
+        state[: tokens.nbytes] = tokens
+        return state
+
+    def restore(self, snapshot: npt.NDArray[np.uint8], tokens: Sequence[int]) -> None:
+        """Take the tokens back, checking that they are those of the snapshot."""
+        held = snapshot[: 4 * len(tokens)].view(np.int32).tolist()
+        if held != list(tokens):
+            raise ValueError("a snapshot of other tokens")
+        self.memory = held
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _logits(self, last: Sequence[int]) -> npt.NDArray[np.float64]:
+        return np.random.default_rng([self._options["seed"], *last]).standard_normal(self._vocabulary_size)
 
 
 class HashEmbeddings(Embeddings):

@@ -55,13 +55,13 @@ class PrefixMemory:
             default=None,
         )
         useful = best is not None and common_length(best.tokens, prompt) >= common + WORTH_KEEPING
+        if useful and best is not None:  # the last to go, when room is made below
+            self._kept.remove(best)
+            self._kept.append(best)
         if useful or len(model.memory) - common >= WORTH_KEEPING:
             self.put_aside(model, key)
         if useful and best is not None:
             model.restore(best.state, best.tokens)
-            if best in self._kept:
-                self._kept.remove(best)
-                self._kept.append(best)
 
     def put_aside(self, model: TokenModel, key: Hashable) -> None:
         """Take a snapshot of what is in memory, if it is worth it and fits the bound."""
