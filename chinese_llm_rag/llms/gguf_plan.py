@@ -44,7 +44,7 @@ def plan_gguf(
     override_rope: bool = False,
     n_batch: int = 512,
     flash_attention: bool = True,
-    full_sliding: bool = False,
+    full_sliding: bool = True,
 ) -> GgufPlan:
     """Settle window, RoPE and memory of a GGUF file.
 
@@ -91,10 +91,10 @@ def gguf_rope(header: GgufHeader) -> RopeSpec:
 
 
 def kin_of_gguf(header: GgufHeader) -> Kin:
-    """Whether the file is one of the family, by its own name, its file's, or its folder's."""
+    """Whether the file is one of the family, by its own name or its path's."""
     window = header.number("context_length")
     return kin_of(
-        (str(header.metadata.get("general.name", "")), header.path.name, header.path.absolute().parent.name),
+        (str(header.metadata.get("general.name", "")), str(header.path.absolute())),
         architecture=header.architecture,
         vocabulary_size=header.vocabulary_size,
         stated_window=None if window is None else int(window),
