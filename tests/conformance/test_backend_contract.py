@@ -9,6 +9,7 @@ from langchain_core.messages import HumanMessage
 from chinese_llm_rag.errors import ConfigError, ContextWindowExceededError
 from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM
 from chinese_llm_rag.llms.backend import Backend, Control, GenerationParams, TextChunk
+from chinese_llm_rag.llms.huggingface import TransformersBackend
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
 from chinese_llm_rag.testing import ScriptedBackend
 
@@ -16,19 +17,36 @@ small_models = sys.modules["small_models"]
 
 ANSWER = "图书馆九点开门。🙂"  # every character once; the last is not in the vocabulary, so it is four byte tokens
 GREEDY = GenerationParams(temperature=0.0, max_tokens=64)
-BACKENDS = ("scripted", "llama.cpp")
+BACKENDS = ("scripted", "llama.cpp", "transformers")
 
 
-@pytest.fixture(scope="module")
-def llama_that_answers(vocabulary, tmp_path_factory: pytest.TempPathFactory):
-    """A llama.cpp model that says ANSWER: the characters it knows as one token each, the others in bytes."""
+def answer_tokens(vocabulary) -> list[int]:
+    """The tokens of ANSWER: the characters that the vocabulary knows as one token each, the others in bytes."""
     tokens: list[int] = []
     for character in ANSWER:
         known = character in vocabulary.pieces
         tokens += [vocabulary.pieces.index(character)] if known else vocabulary.byte_tokens(character)
+    return tokens
+
+
+@pytest.fixture(scope="module")
+def llama_that_answers(vocabulary, tmp_path_factory: pytest.TempPathFactory):
+    """A llama.cpp model that says ANSWER."""
+    tokens = answer_tokens(vocabulary)
     weights = small_models.scripted_weights([*tokens, small_models.EOS])
     path = tmp_path_factory.mktemp("contract") / "answers.gguf"
     backend = LlamaCppBackend(small_models.write_gguf(path, vocabulary, weights))
+    yield backend, len(tokens)
+    backend.close()
+
+
+@pytest.fixture(scope="module")
+def transformers_that_answers(vocabulary, tmp_path_factory: pytest.TempPathFactory):
+    """The same weights in transformers."""
+    tokens = answer_tokens(vocabulary)
+    weights = small_models.scripted_weights([*tokens, small_models.EOS])
+    folder = tmp_path_factory.mktemp("contract") / "answers"
+    backend = TransformersBackend(small_models.write_folder(folder, vocabulary, weights))
     yield backend, len(tokens)
     backend.close()
 
@@ -38,7 +56,8 @@ def answering(request: pytest.FixtureRequest) -> tuple[Backend, int]:
     """A backend that says ANSWER and ends its turn, and how many tokens that is."""
     if request.param == "scripted":
         return ScriptedBackend([ANSWER] * 50), len(ANSWER)
-    return request.getfixturevalue("llama_that_answers")
+    fixtures = {"llama.cpp": "llama_that_answers", "transformers": "transformers_that_answers"}
+    return request.getfixturevalue(fixtures[request.param])
 
 
 def read(backend: Backend, prompt, params: GenerationParams = GREEDY) -> list[TextChunk]:
