@@ -11,18 +11,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from chinese_llm_rag.llms.llama_grammar import LlamaGrammar
 from chinese_llm_rag.llms.llama_vocabulary import LlamaVocabulary
+from chinese_llm_rag.llms.memory_need import KvType
 from chinese_llm_rag.llms.rope import RopeSpec, llama_rope
 from chinese_llm_rag.llms.token_model import Logits
 
-KvType = Literal["f16", "q8_0", "q4_0"]
-KV_TYPES: tuple[KvType, ...] = ("f16", "q8_0", "q4_0")
 _SEQUENCE = 0
 _ALL_LAYERS = 0x7FFFFFFF
 
@@ -63,7 +62,9 @@ class LlamaWeights:
     @property
     def head_dim(self) -> int:
         """Width of one attention head."""
-        return int(self.api.llama_model_n_embd(self.pointer) // self.api.llama_model_n_head(self.pointer))
+        stated = self.vocabulary.metadata(f"{self.vocabulary.describe().architecture}.attention.key_length")
+        width, heads = self.api.llama_model_n_embd(self.pointer), self.api.llama_model_n_head(self.pointer)
+        return int(stated) if stated else int(width // heads)
 
     def take(self) -> None:
         """One more context uses the weights."""

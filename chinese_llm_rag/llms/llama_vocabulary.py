@@ -31,11 +31,11 @@ class LlamaVocabulary:
 
     def describe(self) -> Vocabulary:
         """Architecture and size, as the file states them."""
-        return Vocabulary(self._metadata("general.architecture") or "", self.size)
+        return Vocabulary(self.metadata("general.architecture") or "", self.size)
 
     def chat_template(self) -> ChatTemplateSource | None:
         """The template in the file's metadata, or None."""
-        template = self._metadata("tokenizer.chat_template")
+        template = self.metadata("tokenizer.chat_template")
         if template is None:
             return None
         eos = int(self._api.llama_vocab_eos(self._vocab))
@@ -93,7 +93,8 @@ class LlamaVocabulary:
         text: bytes = self._api.llama_vocab_get_text(self._vocab, token)
         return text.decode("utf-8", "replace")
 
-    def _metadata(self, key: str) -> str | None:
+    def metadata(self, key: str) -> str | None:
+        """A value of the file's metadata as text, or None."""
         size = 256
         while True:
             buffer = ctypes.create_string_buffer(size)

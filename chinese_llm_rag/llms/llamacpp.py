@@ -13,7 +13,8 @@ from chinese_llm_rag.llms.backend import ChatTemplateSource, Vocabulary
 from chinese_llm_rag.llms.gguf_plan import plan_gguf
 from chinese_llm_rag.llms.in_process import DEFAULT_PREFIX_BYTES, InProcessBackend, Runtime
 from chinese_llm_rag.llms.llama_log import capture_log, take_errors
-from chinese_llm_rag.llms.llama_model import ContextOptions, KvType, LlamaCppModel, LlamaWeights
+from chinese_llm_rag.llms.llama_model import ContextOptions, LlamaCppModel, LlamaWeights
+from chinese_llm_rag.llms.memory_need import KvType
 from chinese_llm_rag.llms.rope import RopeSpec
 from chinese_llm_rag.llms.speculation import Drafter, DraftModel, PromptLookup
 
@@ -88,7 +89,16 @@ class LlamaCppBackend(InProcessBackend):
         )
         _check_choices(kv_type, draft_model, flash_attention=flash_attention, prompt_lookup=prompt_lookup)
         path = Path(model_path)
-        plan = plan_gguf(path, context_window, rope, kv_type, n_gpu_layers=n_gpu_layers, override_rope=override_rope)
+        plan = plan_gguf(
+            path,
+            context_window,
+            rope,
+            kv_type,
+            n_gpu_layers=n_gpu_layers,
+            override_rope=override_rope,
+            n_batch=n_batch,
+            flash_attention=flash_attention,
+        )
         n_threads = thread_budget(n_threads)
         limit_pools(n_threads)  # before the import, since OpenMP reads its settings once
         api: Any = optional_import("llama_cpp", extra="llamacpp")
@@ -135,7 +145,7 @@ def _draft_model(
     n_gpu_layers: int,
 ) -> DraftModel:
     """The smaller model over the same window, refused where its tokens mean something else."""
-    plan = plan_gguf(path, options.context_window, None, "f16", n_gpu_layers=n_gpu_layers, override_rope=False)
+    plan = plan_gguf(path, options.context_window, None, "f16", n_gpu_layers=n_gpu_layers)
     with RUNTIME.errors_as(ModelLoadError, str(path), hint=_load_hint()):
         weights = LlamaWeights(api, path, n_gpu_layers=n_gpu_layers, use_mmap=True, lora={})
         model = LlamaCppModel(weights, replace(options, kv_type="f16"), plan.rope_to_set)

@@ -6,10 +6,11 @@ from typing import Any
 
 from langchain_core.exceptions import OutputParserException
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
-from langchain_core.output_parsers import BaseOutputParser, JsonOutputParser, PydanticOutputParser
+from langchain_core.output_parsers import BaseCumulativeTransformOutputParser, BaseOutputParser, PydanticOutputParser
 from langchain_core.outputs import Generation
 from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.utils.function_calling import convert_to_json_schema
+from langchain_core.utils.json import parse_partial_json
 from langchain_core.utils.pydantic import is_basemodel_subclass
 from typing_extensions import override
 
@@ -50,14 +51,11 @@ def _parser(schema: dict[str, Any] | type) -> BaseOutputParser[Any]:
     return _WholeJson()
 
 
-class _WholeJson(JsonOutputParser):
+class _WholeJson(BaseCumulativeTransformOutputParser[Any]):
     """JSON as it is. LangChain's parser mends an answer that was cut short, and so loses what was missing."""
 
     @override
-    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
-        if partial:
-            return super().parse_result(result, partial=True)
-        text = result[0].text
+    def parse(self, text: str) -> Any:
         try:
             return json.loads(text)
         except ValueError as error:
@@ -68,3 +66,16 @@ class _WholeJson(JsonOutputParser):
                 ),
                 llm_output=text,
             ) from error
+
+    @override
+    def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
+        if not partial:
+            return self.parse(result[0].text)
+        try:  # a stream shows what is there so far
+            return parse_partial_json(result[0].text)
+        except ValueError:
+            return None
+
+    @override
+    def _diff(self, prev: Any, next: Any) -> Any:  # LangChain's name
+        return next

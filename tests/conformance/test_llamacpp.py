@@ -87,10 +87,20 @@ class TestLoading:
         assert hint in str(caught.value.hint)
 
     @pytest.mark.parametrize("kept", [16, 2_000, 100_000])
-    def test_a_truncated_file_fails_and_tells_why(self, random_model: Path, tmp_path: Path, kept: int) -> None:
+    def test_a_truncated_file_is_refused_before_it_is_loaded(
+        self, random_model: Path, tmp_path: Path, kept: int
+    ) -> None:
         path = tmp_path / "cut.gguf"
         path.write_bytes(random_model.read_bytes()[:kept])
-        with pytest.raises(ModelLoadError, match=r"llama\.cpp failed on") as caught:
+        with pytest.raises(ModelLoadError, match="damaged|ends within its header|incomplete") as caught:
+            LlamaCppBackend(path)
+        assert str(path) in str(caught.value)
+        assert "fetch the file again" in str(caught.value.hint)
+
+    def test_what_llama_cpp_says_of_a_file_it_refuses_is_the_reason(self, random_model: Path, tmp_path: Path) -> None:
+        path = tmp_path / "renamed.gguf"
+        path.write_bytes(random_model.read_bytes().replace(b"blk.1.ffn_up", b"blk.1.ffn_zz"))
+        with pytest.raises(ModelLoadError, match=r"llama\.cpp failed on .*ffn_up") as caught:
             LlamaCppBackend(path)
         assert isinstance(caught.value.__cause__, ValueError)
         assert "incomplete" in str(caught.value.hint)
@@ -120,7 +130,7 @@ class TestLoading:
         assert caught.value.setting == setting
 
     def test_a_window_beyond_the_trained_one_is_refused(self, random_model: Path) -> None:
-        with pytest.raises(ConfigError, match="context_window=1025: this model was trained for 1024"):
+        with pytest.raises(ConfigError, match="context_window=1025: this model can take 1024 tokens at most"):
             LlamaCppBackend(random_model, context_window=1025)
 
     def test_the_window_is_the_files_own_unless_a_smaller_one_is_asked_for(self, random_model: Path) -> None:
