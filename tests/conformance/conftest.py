@@ -1,4 +1,4 @@
-"""Models that are made once a session: random and scripted weights for llama.cpp."""
+"""Models that are made once a session: random and scripted weights."""
 
 import importlib.util
 import sys
@@ -8,6 +8,7 @@ from types import ModuleType
 
 import pytest
 
+from chinese_llm_rag.llms.huggingface import TransformersBackend
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
 
 
@@ -44,6 +45,19 @@ def random_model(vocabulary, model_folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def random_backend(random_model: Path) -> Iterator[LlamaCppBackend]:
     backend = LlamaCppBackend(random_model)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture(scope="session")
+def random_folder(vocabulary, model_folder: Path) -> Path:
+    """The random model as a Hugging Face folder."""
+    return small_models.write_folder(model_folder / "random", vocabulary, small_models.random_weights(11))
+
+
+@pytest.fixture(scope="session")
+def random_transformers(random_folder: Path) -> Iterator[TransformersBackend]:
+    backend = TransformersBackend(random_folder)
     yield backend
     backend.close()
 
