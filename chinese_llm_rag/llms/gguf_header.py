@@ -234,7 +234,7 @@ class _Cursor:
         try:
             for _ in range(count):
                 at += 8 + length_at(view, at)[0]
-        except struct.error:  # a length led out of the file
+        except (struct.error, OverflowError):  # a length led out of the file
             at = self._size + 1
         if at > self._size:
             raise self._damaged(key, f"{count} strings", say("all inside the file", "全部位于文件内"))
