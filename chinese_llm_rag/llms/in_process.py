@@ -157,7 +157,7 @@ class InProcessBackend:
         finally:
             self._turn.release()
 
-    def save_prefix(self, prompt: Prompt, path: Path) -> int:
+    def save_prefix(self, prompt: Prompt, path: Path | str) -> int:
         """Read a prompt and write what the model remembers of it to a file, for load_prefix() in any later process.
 
         Questions about the same beginning are then answered without reading it again. The result is the size in
@@ -178,9 +178,9 @@ class InProcessBackend:
                 pass
             self._model.keep(len(tokens) - 1)
             with self._runtime.errors_as(GenerationError, str(path)):
-                return write_memory(path, model.owner, self._model.memory, model.snapshot())
+                return write_memory(Path(path), model.owner, self._model.memory, model.snapshot())
 
-    def load_prefix(self, path: Path) -> None:
+    def load_prefix(self, path: Path | str) -> None:
         """Remember what save_prefix() wrote.
 
         Raises:
@@ -188,7 +188,7 @@ class InProcessBackend:
         """
         with self._my_turn():
             model = self._saving_model()
-            tokens, state = read_memory(path, model.owner)
+            tokens, state = read_memory(Path(path), model.owner)
             self._prefixes.put_aside(self._model, self._fixed_rope)
             with self._runtime.errors_as(ModelLoadError, str(path)):
                 model.restore(state, tokens)

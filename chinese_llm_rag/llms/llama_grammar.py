@@ -11,6 +11,7 @@ import numpy.typing as npt
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
 
+_CONVERTER_ERRORS = (ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 _TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
@@ -50,14 +51,33 @@ class LlamaGrammar:
 
 
 def grammar_text(schema: str) -> str:
-    """The grammar (GBNF) of a JSON schema, by the converter that comes with llama-cpp-python."""
+    """The grammar (GBNF) of a JSON schema, by the converter that comes with llama-cpp-python.
+
+    A grammar keeps to types, names, order, choices, patterns and lengths. Bounds of numbers and conditions between
+    parts are not grammatical: whoever reads the answer checks those.
+    """
     from llama_cpp.llama_grammar import json_schema_to_gbnf  # heavy, and there when this is called
 
     try:
-        json.loads(schema)
+        if remote := _remote_reference(json.loads(schema)):
+            raise _unfit(schema, say(f"{remote!r} is not on this machine", f"{remote!r} 不在本机"))
         return str(json_schema_to_gbnf(schema))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, NotImplementedError) as error:
+    except ConfigError:
+        raise
+    except _CONVERTER_ERRORS as error:
         raise _unfit(schema, f"{type(error).__name__}: {error}") from error
+
+
+def _remote_reference(part: object) -> str | None:
+    """A reference to a schema elsewhere, which the converter would download."""
+    if isinstance(part, dict):
+        reference = part.get("$ref")
+        if isinstance(reference, str) and not reference.startswith("#"):
+            return reference
+        part = list(part.values())
+    if isinstance(part, list):
+        return next((found for item in part if (found := _remote_reference(item))), None)
+    return None
 
 
 def _unfit(schema: str, reason: str) -> ConfigError:

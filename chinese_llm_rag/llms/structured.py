@@ -37,7 +37,7 @@ def structured(
         json_schema=json.dumps(kept, ensure_ascii=False),
         ls_structured_output_format={"kwargs": {"method": method}, "schema": json_schema},
     )
-    parser = _parser(schema)
+    parser = _parser(schema, kept)
     if not include_raw:
         return bound | parser
     parsed = RunnablePassthrough.assign(parsed=itemgetter("raw") | parser, parsing_error=lambda _: None)
@@ -45,19 +45,24 @@ def structured(
     return RunnableMap(raw=bound) | parsed.with_fallbacks([failed], exception_key="parsing_error")
 
 
-def _parser(schema: dict[str, Any] | type) -> BaseOutputParser[Any]:
+def _parser(schema: dict[str, Any] | type, json_schema: dict[str, Any]) -> BaseOutputParser[Any]:
     if isinstance(schema, type) and is_basemodel_subclass(schema):
         return PydanticOutputParser(pydantic_object=schema)
-    return _WholeJson()
+    return _WholeJson(json_schema=json_schema)
 
 
 class _WholeJson(BaseCumulativeTransformOutputParser[Any]):
-    """JSON as it is. LangChain's parser mends an answer that was cut short, and so loses what was missing."""
+    """JSON as it is, checked. LangChain's parser mends an answer that was cut short, and so loses what was missing."""
+
+    json_schema: dict[str, Any]
 
     @override
     def parse(self, text: str) -> Any:
+        import jsonschema  # noqa: PLC0415  # slow to load, and only needed here
+
         try:
-            return json.loads(text)
+            answer = json.loads(text)
+            jsonschema.validate(answer, self.json_schema)
         except ValueError as error:
             raise OutputParserException(
                 say(
@@ -66,6 +71,15 @@ class _WholeJson(BaseCumulativeTransformOutputParser[Any]):
                 ),
                 llm_output=text,
             ) from error
+        except jsonschema.ValidationError as error:
+            raise OutputParserException(
+                say(
+                    f"the answer breaks the schema: {error.message}",
+                    f"回答不符合 schema：{error.message}",
+                ),
+                llm_output=text,
+            ) from error
+        return answer
 
     @override
     def parse_result(self, result: list[Generation], *, partial: bool = False) -> Any:
