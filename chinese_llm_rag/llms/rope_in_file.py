@@ -34,7 +34,7 @@ def rope_of_gguf(metadata: Mapping[str, Any], *, vocabulary_size: int = 0, has_f
     factor = _number(metadata, scaling + "factor", 0) or _number(metadata, f"{architecture}.rope.scale_linear", 0)
     # llama.cpp takes a factor without a type for linear, and a factor of 0 for 1.
     kind = metadata.get(scaling + "type", "linear" if factor else "none")
-    if has_factors or kind not in ("none", "linear", "yarn"):
+    if has_factors or kind not in ("none", "linear", "yarn") or _turns_part_of_a_head(metadata, architecture):
         return RopeSpec("other", base=base, original_window=window)
     if kind == "none" or factor in (0.0, 1.0):
         return RopeSpec(base=base, original_window=window)
@@ -101,6 +101,15 @@ def rope_of_config(config: Mapping[str, Any]) -> RopeSpec:
             beta_fast=_number(scaling, "beta_fast", 32.0),
             beta_slow=_number(scaling, "beta_slow", 1.0),
         )
+
+
+def _turns_part_of_a_head(metadata: Mapping[str, Any], architecture: str) -> bool:
+    """Whether some dimensions of a head have no position at all."""
+    turned = _number(metadata, f"{architecture}.rope.dimension_count", 0)
+    sizes = [metadata.get(f"{architecture}.{key}") for key in ("embedding_length", "attention.head_count")]
+    width, heads = (size if isinstance(size, int) else 0 for size in sizes)
+    head_dim = _number(metadata, f"{architecture}.attention.key_length", width // heads if heads else 0)
+    return bool(turned and head_dim) and turned != head_dim
 
 
 def original_window(window: int, factor: float, kind: str, *, of_family: bool) -> int:
