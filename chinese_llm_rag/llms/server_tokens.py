@@ -70,7 +70,8 @@ class PromptEncoder:
         )
 
     def _neutral_parts(self, prompt: Prompt) -> list[str]:
-        return [part if isinstance(part, Control) else self.neutral(part) for part in prompt_parts(prompt)]
+        pieces = split_controls(prompt, self._controls_in(prompt))
+        return [piece if isinstance(piece, Control) else self.neutral(piece) for piece in pieces]
 
     def _as_text(self, prompt: Prompt) -> str:
         return "".join(self._neutral_parts(prompt))
@@ -80,13 +81,11 @@ class PromptEncoder:
         return ids[n:] if n and ids[:n] == self.begin else ids
 
     def _controls_in(self, prompt: Prompt) -> set[str]:
-        """The control tokens in the Control parts of a prompt."""
-        controls = (part for part in prompt_parts(prompt) if isinstance(part, Control))
-        return {spelling for part in controls for spelling in self._candidates(part) if self._is_control(spelling)}
-
-    @staticmethod
-    def _candidates(part: str) -> list[str]:
-        return [part, *_LOOKS_LIKE_CONTROL.findall(part)]
+        """The control tokens in the Control parts of a prompt; without a tokenizer to ask, these parts as they are."""
+        controls = [part for part in prompt_parts(prompt) if isinstance(part, Control)]
+        if self._remote is None:
+            return set(controls)
+        return {match for part in controls for match in _LOOKS_LIKE_CONTROL.findall(part) if self._is_control(match)}
 
     def _is_control(self, spelling: str) -> bool:
         if self._remote is None:
