@@ -10,21 +10,22 @@ import pytest
 
 from chinese_llm_rag.llms.huggingface import TransformersBackend
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
+from chinese_llm_rag.llms.xllamacpp import XllamacppBackend
 
 
-def _load_small_models() -> ModuleType:
-    """tests/small_models.py as the module small_models; test folders are no packages."""
-    path = Path(__file__).parents[1] / "small_models.py"
-    spec = importlib.util.spec_from_file_location("small_models", path)
+def _load(name: str) -> ModuleType:
+    """A module beside this folder under its own name; test folders are no packages."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parents[1] / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["small_models"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
 
 
-small_models = _load_small_models()
+small_models = _load("small_models")
+local_llama_server = _load("local_llama_server")
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +59,13 @@ def random_folder(vocabulary, model_folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def random_transformers(random_folder: Path) -> Iterator[TransformersBackend]:
     backend = TransformersBackend(random_folder)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture(scope="session")
+def random_xllamacpp(random_model: Path) -> Iterator[XllamacppBackend]:
+    backend = XllamacppBackend(random_model)
     yield backend
     backend.close()
 

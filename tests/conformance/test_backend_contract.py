@@ -11,13 +11,17 @@ from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM
 from chinese_llm_rag.llms.backend import Backend, Control, GenerationParams, TextChunk
 from chinese_llm_rag.llms.huggingface import TransformersBackend
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
+from chinese_llm_rag.llms.server import ServerBackend
+from chinese_llm_rag.llms.xllamacpp import XllamacppBackend
 from chinese_llm_rag.testing import ScriptedBackend
 
 small_models = sys.modules["small_models"]
+local_llama_server = sys.modules["local_llama_server"]
 
 ANSWER = "图书馆九点开门。🙂"  # every character once; the last is not in the vocabulary, so it is four byte tokens
 GREEDY = GenerationParams(temperature=0.0, max_tokens=64)
-BACKENDS = ("scripted", "llama.cpp", "transformers")
+LOOPBACK = pytest.mark.allow_hosts(["127.0.0.1"])
+BACKENDS = ("scripted", "llama.cpp", "transformers", "xllamacpp", pytest.param("server", marks=LOOPBACK))
 
 
 def answer_tokens(vocabulary) -> list[int]:
@@ -51,12 +55,40 @@ def transformers_that_answers(vocabulary, tmp_path_factory: pytest.TempPathFacto
     backend.close()
 
 
+@pytest.fixture(scope="module")
+def xllamacpp_that_answers(vocabulary, tmp_path_factory: pytest.TempPathFactory):
+    """The same weights in the server inside xllamacpp."""
+    tokens = answer_tokens(vocabulary)
+    weights = small_models.scripted_weights([*tokens, small_models.EOS])
+    path = tmp_path_factory.mktemp("contract") / "answers.gguf"
+    backend = XllamacppBackend(small_models.write_gguf(path, vocabulary, weights))
+    yield backend, len(tokens)
+    backend.close()
+
+
+@pytest.fixture(scope="module")
+def server_that_answers(vocabulary, tmp_path_factory: pytest.TempPathFactory):
+    """The same weights behind llama.cpp's HTTP server, in another process."""
+    tokens = answer_tokens(vocabulary)
+    weights = small_models.scripted_weights([*tokens, small_models.EOS])
+    path = small_models.write_gguf(tmp_path_factory.mktemp("contract") / "answers.gguf", vocabulary, weights)
+    with local_llama_server.running(path, n_slots=2) as address:
+        backend = ServerBackend(address, api_key=local_llama_server.SECRET)
+        yield backend, len(tokens)
+        backend.close()
+
+
 @pytest.fixture(params=BACKENDS)
 def answering(request: pytest.FixtureRequest) -> tuple[Backend, int]:
     """A backend that says ANSWER and ends its turn, and how many tokens that is."""
     if request.param == "scripted":
         return ScriptedBackend([ANSWER] * 50), len(ANSWER)
-    fixtures = {"llama.cpp": "llama_that_answers", "transformers": "transformers_that_answers"}
+    fixtures = {
+        "llama.cpp": "llama_that_answers",
+        "transformers": "transformers_that_answers",
+        "xllamacpp": "xllamacpp_that_answers",
+        "server": "server_that_answers",
+    }
     return request.getfixturevalue(fixtures[request.param])
 
 
