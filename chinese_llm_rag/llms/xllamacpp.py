@@ -19,8 +19,8 @@ from chinese_llm_rag.llms.backend import (
     TextChunk,
     Vocabulary,
 )
-from chinese_llm_rag.llms.gguf_header import read_gguf_header
-from chinese_llm_rag.llms.gguf_plan import gguf_shape, plan_gguf, read_split_gguf
+from chinese_llm_rag.llms.gguf_header import GgufHeader, read_gguf_header
+from chinese_llm_rag.llms.gguf_plan import GgufPlan, gguf_shape, plan_gguf, read_split_gguf
 from chinese_llm_rag.llms.in_process import DEFAULT_PREFIX_BYTES, Runtime
 from chinese_llm_rag.llms.llama_model import _identity
 from chinese_llm_rag.llms.llamacpp import _check_choices, _check_counts
@@ -30,7 +30,6 @@ from chinese_llm_rag.llms.xllamacpp_answer import Pieces, completion_request
 from chinese_llm_rag.llms.xllamacpp_grammar import schema_grammar
 from chinese_llm_rag.llms.xllamacpp_memory import check_seal, seal, under_a_name
 from chinese_llm_rag.llms.xllamacpp_params import ServerOptions, common_params
-from chinese_llm_rag.llms.xllamacpp_roped import RopedServer
 from chinese_llm_rag.llms.xllamacpp_server import EmbeddedServer, Reply
 from chinese_llm_rag.llms.xllamacpp_vocabulary import ServerVocabulary
 
@@ -56,9 +55,8 @@ class XllamacppBackend:
 
     Args:
         model_path: a GGUF file.
-        context_window: tokens; None is the window the model was trained for. Memory grows with it. A model of the
-            family may go beyond its trained window, by the family's adaptive NTK, for which the server is started
-            anew whenever a request needs another alpha.
+        context_window: tokens; None is the window the model was trained for. Memory grows with it. The server cannot go
+            beyond the window that the file states, so not by NTK either.
         n_threads: None is all cores this process may run on.
         n_gpu_layers: layers to put on a GPU, where the wheel is of a kind that can; -1 is all.
         n_batch: prompt tokens read at a time, which is also how soon a long prompt can be stopped.
@@ -124,11 +122,12 @@ class XllamacppBackend:
             full_sliding=True,
         )
         headers = read_split_gguf(path)
+        _check_window(plan, headers[0])
         _check_others(headers[0].vocabulary_size, adapters, draft_model)
         n_threads = thread_budget(n_threads)
         limit_pools(n_threads)  # before the import, since OpenMP reads its settings once
         api: Any = optional_import("xllamacpp", extra="xllamacpp")
-        self._options = options = ServerOptions(
+        self._options = ServerOptions(
             path,
             plan.context_window,
             n_parallel=n_parallel,
@@ -145,15 +144,11 @@ class XllamacppBackend:
             head_dim=gguf_shape(headers).head_dim,
         )
 
-        def start(rope: RopeSpec | None) -> EmbeddedServer:
-            with RUNTIME.errors_as(ModelLoadError, str(path), hint=_load_hint(headers[0].architecture)):
-                return EmbeddedServer(api, common_params(api, options, rope))
-
         self._name = model_name if model_name is not None else path.stem
         self._rope = plan.rope
-        self._server = RopedServer(start, plan, self._name)
-        with RUNTIME.errors_as(ModelLoadError, str(path)):
-            self._vocabulary = ServerVocabulary(self._server.ask, headers[0])
+        with RUNTIME.errors_as(ModelLoadError, str(path), hint=_load_hint(headers[0].architecture)):
+            self._server = EmbeddedServer(api, common_params(api, self._options, plan.rope_to_set))
+            self._vocabulary = ServerVocabulary(self._server, headers[0])
 
     def __repr__(self) -> str:
         return f"XllamacppBackend({str(self._options.path)!r}, context_window={self.context_window})"
@@ -191,6 +186,7 @@ class XllamacppBackend:
 
     def token_ids(self, prompt: Prompt) -> list[int]:
         """Token ids of the prompt, without BOS."""
+        self._check_open()
         with self._foreign_errors():
             return self._vocabulary.token_ids(prompt)
 
@@ -204,13 +200,12 @@ class XllamacppBackend:
         With log probabilities, a character that takes several tokens has one entry, that of its last token.
         """
         tokens = self._whole(prompt, params.max_tokens)
-        n_tokens = len(tokens) + params.max_tokens
         yield TextChunk("", prompt_tokens=len(tokens))
         request = completion_request(tokens, params, self.context_window)
         if params.json_schema is not None:
             request["grammar"] = schema_grammar(params.json_schema)
         pieces = Pieces(params)
-        with closing(self._replies(request, n_tokens=n_tokens)) as replies:
+        with closing(self._replies(request)) as replies:
             for reply in replies:
                 yield TextChunk("") if reply is None else pieces.piece(reply)
 
@@ -227,14 +222,14 @@ class XllamacppBackend:
         tokens = self._whole(prompt, 1)
         params = GenerationParams(temperature=0.0, max_tokens=1)
         request = completion_request(tokens, params, self.context_window) | {"id_slot": _SLOT}
-        with closing(self._replies(request, n_tokens=len(tokens) + 1)) as replies:
+        with closing(self._replies(request)) as replies:
             for _ in replies:
                 pass
         unfinished = path.with_name(f"{path.name}.{os.getpid()}.part")
         try:
             with self._foreign_errors(str(path)):
                 unfinished.touch()
-                self._slot("save", unfinished, len(tokens) + 1)
+                self._slot("save", unfinished)
                 size = seal(unfinished, self._owner)
                 unfinished.replace(path)
         finally:
@@ -247,9 +242,10 @@ class XllamacppBackend:
         Raises:
             ModelLoadError: the file is damaged, or of another model, window or KV cache type.
         """
+        self._check_open()
         check_seal(path, self._owner)
         with RUNTIME.errors_as(ModelLoadError, str(path)):
-            self._slot("restore", path, 1)
+            self._slot("restore", path)
 
     def close(self) -> None:
         """Free the model's memory; waits for a running generation to end. May be called twice."""
@@ -265,27 +261,55 @@ class XllamacppBackend:
             )
         return tokens
 
-    def _replies(self, request: Mapping[str, Any], *, n_tokens: int) -> Generator[Reply | None]:
+    def _replies(self, request: Mapping[str, Any]) -> Generator[Reply | None]:
+        self._check_open()
         with self._foreign_errors():
-            answer = self._server.begin(request, n_tokens)
+            answer = self._server.begin(request)
             try:
                 yield from answer
             finally:
                 answer.stop()
 
-    def _slot(self, action: str, path: Path, n_tokens: int) -> None:
-        server = self._server.for_length(n_tokens)
-        with under_a_name(server.slot_folder, path) as name:
-            server.ask(f"/slots/{_SLOT}?action={action}", {"filename": name})
+    def _slot(self, action: str, path: Path) -> None:
+        with under_a_name(self._server.slot_folder, path) as name:
+            self._server.ask(f"/slots/{_SLOT}?action={action}", {"filename": name})
 
     @property
     def _owner(self) -> str:
         """The file, its adapters, and how the cache is computed."""
         options = self._options
-        return f"xllamacpp {_identity(options.path, options.lora)} {options.kv_type} {self._server.rope}"
+        return f"xllamacpp {_identity(options.path, options.lora)} {options.kv_type} {self._rope}"
+
+    def _check_open(self) -> None:
+        if self._server.closed:
+            raise GenerationError(say(f"the model {self._name!r} is closed", f"模型 {self._name!r} 已关闭"))
 
     def _foreign_errors(self, what: str | None = None) -> AbstractContextManager[None]:
         return RUNTIME.errors_as(GenerationError, str(self._options.path) if what is None else what)
+
+
+def _check_window(plan: GgufPlan, header: GgufHeader) -> None:
+    """The server cuts a window down to what the file states, and computes positions in one way only."""
+    stated = header.number("context_length")
+    if stated is not None and plan.context_window > stated:
+        raise ConfigError(
+            say(
+                f"context_window={plan.context_window}: xllamacpp cannot go beyond the {stated} tokens that the file "
+                "states",
+                f"context_window={plan.context_window}：xllamacpp 无法超出文件所写的 {stated} 个 token",
+            ),
+            setting="context_window",
+            hint=say("use llama-cpp-python (LlamaCppBackend) for that", "请改用 llama-cpp-python（LlamaCppBackend）"),
+        )
+    if plan.rope.method == "adaptive_ntk":
+        raise ConfigError(
+            say(
+                f"rope {plan.rope}: xllamacpp cannot change it from request to request",
+                f"rope {plan.rope}：xllamacpp 无法按请求更改",
+            ),
+            setting="rope",
+            hint=say("use LlamaCppBackend, or NTK with a fixed alpha", "请使用 LlamaCppBackend，或固定 alpha 的 NTK"),
+        )
 
 
 def _check_others(vocabulary_size: int, adapters: Mapping[str, float], draft_model: Path | str | None) -> None:

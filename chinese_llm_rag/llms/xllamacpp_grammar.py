@@ -15,7 +15,8 @@ from chinese_llm_rag.language import say
 
 _PRIMITIVES = {
     "string": r'"\"" char* "\""',
-    "char": r'[^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt/] | "u" [0-9a-fA-F]{4})',
+    # Ranges rather than exceptions: bytes that are no UTF-8 decode to code points that do not exist.
+    "char": r'[ !#-\[\]-~\u00A0-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF] | "\\" (["\\bfnrt/] | "u" [0-9a-fA-F]{4})',
     "integer": '"-"? ("0" | [1-9] [0-9]{0,15})',
     "number": 'integer ("." [0-9]{1,16})? ([eE] [-+]? [0-9]{1,2})?',
     "boolean": '"true" | "false"',
@@ -26,6 +27,15 @@ _PRIMITIVES = {
     "ws": '" "?',
 }
 _TYPES = {"string", "integer", "number", "boolean", "null", "object", "array"}
+_JSON_TYPES: dict[type, set[str]] = {
+    str: {"string"},
+    bool: {"boolean"},
+    int: {"integer", "number"},
+    float: {"number"},
+    type(None): {"null"},
+    dict: {"object"},
+    list: {"array"},
+}
 # Keywords that ask nothing of an answer. "format" is one by the standard's default.
 _REMARKS = {"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "discriminator"}
 _REMARKS |= {"$schema", "$id", "$comment", "$defs", "definitions", "format"}
@@ -71,11 +81,13 @@ class _Grammar:
 
     def _of(self, schema: Any) -> str:  # noqa: ANN401  # JSON
         """An expression for what the schema allows."""
-        if schema is True or schema == {}:
+        if schema is True:
             return "value"
         if not isinstance(schema, Mapping):
             raise TypeError(say(f"{schema!r} allows nothing", f"{schema!r} 不允许任何内容"))
         asked = {key: value for key, value in schema.items() if key not in _REMARKS}
+        if not asked:
+            return "value"
         for keyword, expression in (
             ("$ref", self._reference),
             ("enum", _literals),
@@ -86,9 +98,8 @@ class _Grammar:
         ):
             if keyword in asked:
                 value = asked.pop(keyword)
-                # Beside fixed values, a type says nothing new unless the values contradict it.
-                if keyword in ("enum", "const") and set(asked) <= {"type"}:
-                    asked.pop("type", None)
+                if keyword in ("enum", "const") and "type" in asked:
+                    _check_types(asked.pop("type"), value if keyword == "enum" else [value])
                 _refuse(asked)
                 return expression(value)
         types = asked.pop("type", None) or _types_of(asked)
@@ -186,6 +197,14 @@ class _Grammar:
 def _refuse(keywords: Iterable[str]) -> None:
     if left := sorted(keywords):
         raise ValueError(say(f"it has {', '.join(left)}", f"含有 {'、'.join(left)}"))
+
+
+def _check_types(types: str | list[str], values: Iterable[Any]) -> None:
+    """Beside fixed values, a type says nothing new, unless it contradicts them."""
+    names = {types} if isinstance(types, str) else set(types)
+    for value in values:
+        if not names & _JSON_TYPES[type(value)]:
+            raise ValueError(say(f"type and value {value!r} contradict each other", f"type 与取值 {value!r} 矛盾"))
 
 
 def _types_of(asked: Mapping[str, Any]) -> list[str]:

@@ -55,10 +55,9 @@ def common_params(api: Any, options: ServerOptions, rope: RopeSpec | None) -> An
     _set_speculation(api, params, options)
     if rope is not None:
         values = llama_rope(rope, options.head_dim)
-        kind = values["rope_scaling_type"].upper()
-        for name, value in values.items():
+        kind = getattr(api.llama_rope_scaling_type, f"LLAMA_ROPE_SCALING_TYPE_{values['rope_scaling_type'].upper()}")
+        for name, value in {**values, "rope_scaling_type": kind}.items():
             setattr(params, name, value)
-        params.rope_scaling_type = getattr(api.llama_rope_scaling_type, f"LLAMA_ROPE_SCALING_TYPE_{kind}")
     return params
 
 

@@ -67,6 +67,11 @@ class EmbeddedServer:
         """Where it listens, as a URL."""
         return self._address
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has ended."""
+        return not self._end.alive
+
     def ask(self, path: str, body: Mapping[str, object] | None = None) -> Reply:
         """The reply to a request over the listener: GET without a body, POST with one.
 

@@ -1,11 +1,9 @@
 """Text to tokens, by the vocabulary of the model that the server has loaded."""
 
-from collections.abc import Callable
-from typing import Any
-
 from chinese_llm_rag.llms.backend import ChatTemplateSource, Control, Prompt, Vocabulary
 from chinese_llm_rag.llms.control_tokens import split_controls
 from chinese_llm_rag.llms.gguf_header import GgufHeader
+from chinese_llm_rag.llms.xllamacpp_server import EmbeddedServer
 
 _KNOWN_PARTS = 256  # templates repeat a few
 
@@ -13,23 +11,19 @@ _KNOWN_PARTS = 256  # templates repeat a few
 class ServerVocabulary:
     """Tokenizes through the server, whose tokens are llama.cpp's own.
 
-    Args:
-        ask: sends a path and a body to the server and gives its reply.
-        header: of the model's file.
-
     Attributes:
         begin: what every prompt begins with: the BOS token, or nothing, as the file's metadata says.
     """
 
-    def __init__(self, ask: Callable[[str, dict[str, Any] | None], dict[str, Any]], header: GgufHeader) -> None:
-        self._ask = ask
+    def __init__(self, server: EmbeddedServer, header: GgufHeader) -> None:
+        self._server = server
         self._header = header
         self._controls: dict[str, dict[str, int]] = {}
-        properties = ask("/props", None)
+        properties = server.ask("/props")
         self._bos_token, self._eos_token = str(properties["bos_token"]), str(properties["eos_token"])
         bos = self._tokenize(self._bos_token, parse_special=True) if self._bos_token else []
         self._bos = bos[0] if len(bos) == 1 else -1
-        around = ask("/tokenize", {"content": "", "add_special": True})["tokens"]
+        around = server.ask("/tokenize", {"content": "", "add_special": True})["tokens"]
         self.begin: list[int] = around[:1] if around[:1] == [self._bos] else []
 
     def describe(self) -> Vocabulary:
@@ -64,7 +58,7 @@ class ServerVocabulary:
         """
         known = self._controls.get(part)
         if known is None:
-            reply = self._ask(
+            reply = self._server.ask(
                 "/tokenize", {"content": str(part), "add_special": False, "parse_special": True, "with_pieces": True}
             )
             known = {
@@ -82,6 +76,8 @@ class ServerVocabulary:
     def _tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         # A lone surrogate is no character; it becomes a question mark rather than an error.
         content = text.encode("utf-8", "replace").decode()
-        reply = self._ask("/tokenize", {"content": content, "add_special": False, "parse_special": parse_special})
+        reply = self._server.ask(
+            "/tokenize", {"content": content, "add_special": False, "parse_special": parse_special}
+        )
         ids: list[int] = reply["tokens"]
         return ids
