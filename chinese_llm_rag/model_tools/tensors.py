@@ -53,9 +53,15 @@ class Tensor:
         return part.astype(np.float32)
 
 
+def stored_type(dtype: str) -> np.dtype[Any]:
+    """The numpy type of what is stored."""
+    stored: np.dtype[Any] = np.dtype(_STORED[dtype])
+    return stored
+
+
 def item_bytes(dtype: str) -> int:
     """Bytes of one value."""
-    return int(np.dtype(_STORED[dtype]).itemsize)
+    return stored_type(dtype).itemsize
 
 
 def encode(values: Floats, dtype: str) -> NDArray[Any]:
