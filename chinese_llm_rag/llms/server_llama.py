@@ -7,7 +7,7 @@ from chinese_llm_rag.llms.backend import Ability, ChatTemplateSource, Generation
 from chinese_llm_rag.llms.conversation import Turn
 from chinese_llm_rag.llms.server_dialect import ServerDialect, messages, prefix_before
 from chinese_llm_rag.llms.server_http import Connection, JsonObject
-from chinese_llm_rag.llms.server_schema import parse_schema
+from chinese_llm_rag.llms.xllamacpp_grammar import schema_grammar
 from chinese_llm_rag.models import FAMILY_ARCHITECTURE, FAMILY_VOCABULARY
 
 _SENTENCEPIECE = 1  # LLAMA_VOCAB_TYPE_SPM
@@ -80,7 +80,9 @@ class LlamaServer(ServerDialect):
             "frequency_penalty": 0.0,
             "mirostat": 0,
             "samplers": ["penalties", "temperature", "top_k", "top_p"],
-            "json_schema": parse_schema(params.json_schema) if params.json_schema is not None else None,
+            # Not as its field json_schema: a server built with LLGuidance lets a sentencepiece model say what the
+            # schema forbids, and goes on without a schema that it does not understand.
+            "grammar": schema_grammar(params.json_schema) if params.json_schema is not None else None,
             "reasoning_format": "none",  # the answer is what the model says, all of it
             "timings_per_token": True,  # these count the tokens as they come
         }
