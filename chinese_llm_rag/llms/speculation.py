@@ -31,15 +31,15 @@ class Drafter(Protocol):
 class PromptLookup:
     """Drafts what followed the last tokens when they stood in the text before (Saxena 2023).
 
-    Checking costs time where the guesses are wrong, so drafts grow while they are right, and after wrong ones
-    only longer matches are trusted.
+    A guess costs about a third of a step, so a draft is no longer than the match that it rests on, halves after
+    a wrong one, and after several only longer matches are trusted.
 
     Args:
         longest: tokens of a draft at most.
         shortest_match: tokens that must be the same before a draft is made.
     """
 
-    def __init__(self, *, longest: int = 12, shortest_match: int = 3) -> None:
+    def __init__(self, *, longest: int = 15, shortest_match: int = 4) -> None:
         self._longest = longest
         self._shortest_match = shortest_match
         self._places: dict[tuple[int, ...], list[int]] = {}
@@ -52,7 +52,7 @@ class PromptLookup:
         """Forget the text before."""
         self._places.clear()
         self._indexed = 0
-        self._length = max(2, self._longest // 3)
+        self._length = self._longest
         self._demanded = self._shortest_match
         self._misses = 0
 
@@ -63,15 +63,15 @@ class PromptLookup:
             return []
         best, place = 0, 0
         for end in reversed(self._places.get(tuple(tokens[-self._shortest_match :]), ())):
-            matched = _common_before(tokens, end, limit=4 * self._shortest_match)
+            matched = _common_before(tokens, end, limit=_LONGEST_MATCH)
             if matched > best:
                 best, place = matched, end
         if best < self._demanded:
             return []
-        return list(tokens[place : min(place + min(most, self._length), len(tokens))])
+        return list(tokens[place : place + min(most, self._length, best)])
 
     def learn(self, n_drafted: int, n_accepted: int) -> None:
-        """Grow after a draft that was right throughout, shrink and grow careful after one that was wrong."""
+        """Grow after a draft that was right throughout, shrink and grow careful after one that was mostly wrong."""
         if n_accepted == n_drafted:
             self._length = min(self._longest, 2 * self._length)
             self._misses = 0
@@ -93,6 +93,7 @@ class PromptLookup:
 
 
 _PLACES = 16  # earlier places that are compared
+_LONGEST_MATCH = 32  # tokens that are compared at each
 
 
 def _common_before(tokens: Sequence[int], end: int, *, limit: int) -> int:

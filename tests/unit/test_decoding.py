@@ -5,7 +5,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chinese_llm_rag.llms.backend import GenerationParams
@@ -65,6 +65,7 @@ class _Oracle(_Liar):
 
 @pytest.mark.parametrize("cuttable", [True, False])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
+@settings(max_examples=25)
 @given(
     plan=st.lists(st.lists(st.integers(0, 63), max_size=6), min_size=1, max_size=4),
     seed=st.integers(0, 50),
@@ -165,24 +166,26 @@ def test_lookup_drafts_what_followed_the_longest_match() -> None:
     lookup.begin()
     #         .......match of three......          ........match of four........
     tokens = [1, 2, 3, 40, 41, 42, 43, 9, 8, 1, 2, 3, 50, 51, 52, 53, 7, 8, 1, 2, 3]
-    assert lookup.draft(tokens, 8)[:2] == [50, 51]
+    assert lookup.draft(tokens, 8) == [50, 51, 52, 53]  # no longer than the match
     assert lookup.draft(tokens, 1) == [50]
     assert lookup.draft([*tokens, 99], 8) == []
     assert lookup.draft(tokens, 0) == []
 
 
-def test_lookup_grows_while_right_and_wants_longer_matches_after_misses() -> None:
+def test_lookup_shrinks_after_misses_wants_longer_matches_and_recovers() -> None:
     lookup = PromptLookup(longest=12, shortest_match=3)
-    tokens = [*range(1, 30), 1, 2, 3]
+    tokens = [*range(1, 40), *range(1, 9)]
     lookup.begin()
-    first = lookup.draft(tokens, 30)
-    lookup.learn(len(first), len(first))
-    second = lookup.draft(tokens, 30)
-    assert len(first) < len(second)
-    lookup.learn(len(second), 0)
-    assert lookup.draft(tokens, 30) == []  # a match of three is no longer enough
+    assert lookup.draft(tokens, 30) == list(range(9, 17))  # a match of eight
+    lookup.learn(8, 3)
+    assert lookup.draft(tokens, 30) == list(range(9, 15))  # twelve, halved
+    lookup.learn(6, 0)
+    lookup.learn(3, 0)
+    assert lookup.draft(tokens, 30) == []  # a match of eight is no longer enough
+    lookup.learn(2, 2)
+    assert lookup.draft(tokens, 30) != []
     lookup.begin()
-    assert lookup.draft(tokens, 30) == first
+    assert lookup.draft(tokens, 30) == list(range(9, 17))
 
 
 def test_the_pace_halves_when_slow_and_recovers() -> None:
