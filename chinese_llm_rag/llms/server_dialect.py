@@ -49,10 +49,16 @@ class ServerDialect:
         return None
 
     def options(self, params: GenerationParams, context_window: int) -> JsonObject:  # noqa: ARG002  # for servers that must be told
-        """The fields of a request that say how to sample. None as a value leaves the field out."""
+        """The fields of a request that say how to sample. None as a value leaves the field out.
+
+        OpenAI's interface has no top_k and no repetition_penalty. They are sent all the same unless they are off: a
+        strict server refuses them aloud, which is better than sampling otherwise than was asked for.
+        """
         return {
             "temperature": params.temperature,
             "top_p": params.top_p,
+            "top_k": params.top_k or None,
+            "repetition_penalty": params.repetition_penalty if params.repetition_penalty != 1 else None,
             "max_tokens": params.max_tokens,
             "seed": params.seed,
         }

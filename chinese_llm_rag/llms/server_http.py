@@ -56,7 +56,8 @@ class Connection:
         )
         self._loop = asyncio.new_event_loop()
         self._finalizer = weakref.finalize(self, _stop, self._loop, self._client)
-        threading.Thread(target=_run, args=(self._loop,), name="chinese_llm_rag-server", daemon=True).start()
+        self._thread = threading.Thread(target=_run, args=(self._loop,), name="chinese_llm_rag-server", daemon=True)
+        self._thread.start()
 
     def get(self, path: str, **query: str) -> JsonObject:
         """The JSON object at a path.
@@ -91,6 +92,7 @@ class Connection:
     def close(self) -> None:
         """End what is under way. May be called twice."""
         self._finalizer()
+        self._thread.join(_CONNECT_S)
 
     def _wait(self, question: Coroutine[Any, Any, T]) -> T:
         future = self._submit(question)

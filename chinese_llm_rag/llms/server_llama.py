@@ -72,8 +72,11 @@ class LlamaServer(ServerDialect):
     def options(self, params: GenerationParams, context_window: int) -> JsonObject:
         """Only our own samplers, in our order, whatever the server's defaults are."""
         return {
-            **super().options(params, context_window),
+            "temperature": params.temperature,
+            "top_p": params.top_p,
             "top_k": params.top_k,
+            "max_tokens": params.max_tokens,
+            "seed": params.seed,
             "repeat_penalty": params.repetition_penalty,
             "repeat_last_n": context_window,  # all of them; newer servers refuse -1
             "presence_penalty": 0.0,

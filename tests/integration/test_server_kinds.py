@@ -161,6 +161,7 @@ class TestOthers:
         assert text_of(backend, "</s>") == "图"
         [body] = played.bodies("/v1/completions")
         assert body["prompt"] == "＜/s＞"
+        assert body["repetition_penalty"] == 1.1  # no word of OpenAI's, but never dropped in silence
         assert body.keys() == {
             "model",
             "prompt",
@@ -170,6 +171,7 @@ class TestOthers:
             "top_p",
             "max_tokens",
             "seed",
+            "repetition_penalty",
         }
 
     def test_in_chat_the_prompts_tokens_come_from_usage_in_the_last_piece(self, play, opened) -> None:
