@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import LANGUAGE_VARIABLES, say
@@ -35,10 +44,24 @@ class Settings(BaseModel):
     k: _Count = Field(4, description="passages retrieved for an answer")
     max_passages: _Count | None = Field(None, description="passages shown to the model")
     min_coverage: float = Field(0.5, ge=0, le=1, description="share of the question's words that passages must hold")
-    model: str = Field("gemma-3-270m-base", description="a model that comes as a package")
+    runtime: Literal["auto", "llamacpp", "xllamacpp", "transformers", "server"] = "auto"
+    model: str | None = Field(None, description="packaged, fetched, a Hugging Face folder or cached hub name")
     model_path: Path | None = Field(None, description="GGUF file; overrides model")
+    server_url: str | None = Field(None, description="OpenAI-compatible server; model is its name there")
+    server_key: SecretStr | None = Field(None, description="bearer token of the server")
+    server_mode: Literal["completions", "chat"] = Field("completions", description="who renders conversations")
     chat_template: Literal["auto", "alpaca2", "model", "none"] = "auto"
     context_window: _Count | None = Field(None, description="tokens")
+    rope: str | None = Field(None, description="linear:4, yarn:16, ntk:2 or adaptive_ntk")
+    override_rope: bool = Field(default=False, description="rope goes before a contradicting file")
+    kv_type: Literal["f16", "q8_0", "q4_0"] = Field("f16", description="of the KV cache")
+    lora: tuple[Path, ...] = Field((), description="LoRA adapters: GGUF files, or folders for transformers")
+    draft_model: Path | None = Field(None, description="smaller model that guesses ahead")
+    prompt_lookup: bool = Field(default=True, description="guess ahead what stood in the prompt")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="transformers")
+    device_map: str | None = Field(None, description="transformers")
+    attn_implementation: Literal["sdpa", "eager", "flash_attention_2"] | None = Field(None, description="transformers")
+    quantization: Literal["int8", "int4", "nf4"] | None = Field(None, description="transformers")
     max_tokens: _Count | None = Field(None, description="tokens of an answer")
     temperature: float | None = Field(None, ge=0)
     top_k: int = Field(40, ge=0)
@@ -47,6 +70,8 @@ class Settings(BaseModel):
     seed: int | None = None
     n_threads: _Count | None = None
     n_gpu_layers: int = Field(0, ge=-1)
+    n_batch: _Count = Field(512, description="prompt tokens read at a time")
+    prefix_bytes: int = Field(1 << 30, ge=0, description="main memory for what was read of earlier prompts")
 
     @field_validator("chunk_overlap")
     @classmethod
@@ -55,6 +80,18 @@ class Settings(BaseModel):
         if size is not None and overlap >= size:
             raise ValueError(say(f"should be less than chunk_size={size}", f"应小于 chunk_size={size}"))
         return overlap
+
+    @field_validator("lora", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: object) -> object:
+        """A text is one path, or several with the platform's separator between them."""
+        return value.split(os.pathsep) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _a_server_has_an_address(self) -> "Settings":
+        if self.runtime == "server" and self.server_url is None:
+            raise ValueError(say("runtime='server' needs server_url", "runtime='server' 需要 server_url"))
+        return self
 
     @property
     def kb_folder(self) -> Path:

@@ -5,12 +5,10 @@ Imports of parts happen inside the functions: a command loads what it uses.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.models import packaged_model
 from chinese_llm_rag.offline import forbid_calling_home
 from chinese_llm_rag.packing import passages_of
 from chinese_llm_rag.schema import Passage
@@ -70,15 +68,6 @@ def open_knowledge_base(settings: Settings, *, search: bool = False, create: boo
     )
 
 
-def model_file(settings: Settings) -> Path:
-    """The GGUF file of the settings; a packaged model is unpacked into the home when first used."""
-    if settings.model_path is not None:
-        return settings.model_path.expanduser()
-    from chinese_llm_rag.llms.packaged import packaged_model_path  # noqa: PLC0415
-
-    return packaged_model_path(settings.model, settings.models_folder)
-
-
 def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":
     """The language model of the settings.
 
@@ -87,27 +76,17 @@ def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":
     """
     forbid_calling_home()
     from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM  # noqa: PLC0415
-    from chinese_llm_rag.llms.llamacpp import LlamaCppBackend  # noqa: PLC0415
     from chinese_llm_rag.llms.template_choice import default_template  # noqa: PLC0415
+    from chinese_llm_rag.model_choice import build_backend  # noqa: PLC0415
 
-    backend = LlamaCppBackend(
-        model_file(settings),
-        context_window=_window(settings),
-        n_threads=settings.n_threads,
-        n_gpu_layers=settings.n_gpu_layers,
-    )
+    backend = build_backend(settings)
     template = default_template(backend) if settings.chat_template == "auto" else settings.chat_template
+    if settings.server_mode == "chat" and settings.server_url is not None:
+        asked = None if settings.chat_template == "auto" else settings.chat_template
+        return ChatChineseAlpaca(backend=backend, chat_template=asked, **_sampling(settings, CHAT_MODEL_SAMPLING))
     if template is None or template == "none":
         return ChineseAlpacaLLM(backend=backend, **_sampling(settings, BASE_MODEL_SAMPLING))
     return ChatChineseAlpaca(backend=backend, chat_template=template, **_sampling(settings, CHAT_MODEL_SAMPLING))
-
-
-def _window(settings: Settings) -> int | None:
-    """The window to load: the user's, a packaged model's default one, else (None) what the file was trained for."""
-    if settings.context_window is not None or settings.model_path is not None:
-        return settings.context_window
-    packaged = packaged_model(settings.model)
-    return packaged.default_window if packaged else None
 
 
 def _sampling(settings: Settings, recommended: dict[str, Any]) -> dict[str, Any]:

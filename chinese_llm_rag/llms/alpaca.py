@@ -4,10 +4,10 @@ ChatChineseAlpaca talks in turns and needs a chat template; ChineseAlpacaLLM goe
 what base models are for.
 """
 
-from collections.abc import AsyncIterator, Generator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, closing
 from functools import partial
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, BaseLLM, LanguageModelInput
@@ -28,9 +28,10 @@ from typing_extensions import override
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.async_pieces import iterate_in_thread
-from chinese_llm_rag.llms.backend import Prompt, TextChunk
+from chinese_llm_rag.llms.backend import GenerationParams, Prompt, TextChunk
 from chinese_llm_rag.llms.conversation import Turn, conversation
 from chinese_llm_rag.llms.sampling import FORBID_EXTRA, SamplesFromBackend, Tally, strip_start
+from chinese_llm_rag.llms.server_turns import AnswersTurns
 from chinese_llm_rag.llms.structured import structured
 from chinese_llm_rag.llms.template_choice import RenderPrompt, TemplateName, build_template
 
@@ -65,7 +66,7 @@ class ChineseAlpacaLLM(SamplesFromBackend, BaseLLM):
         results = []
         for prompt in prompts:
             tally = Tally()
-            with closing(self._pieces(prompt, stop, kwargs)) as pieces:
+            with closing(self._pieces(self._ask(prompt), stop, kwargs)) as pieces:
                 results.append(("".join(map(tally.add, pieces)), tally))
         return self._result(results)
 
@@ -80,7 +81,7 @@ class ChineseAlpacaLLM(SamplesFromBackend, BaseLLM):
         results = []
         for prompt in prompts:
             tally = Tally()
-            async with aclosing(iterate_in_thread(partial(self._pieces, prompt, stop, kwargs))) as pieces:
+            async with aclosing(iterate_in_thread(partial(self._pieces, self._ask(prompt), stop, kwargs))) as pieces:
                 results.append(("".join([tally.add(piece) async for piece in pieces]), tally))
         return self._result(results)
 
@@ -93,7 +94,7 @@ class ChineseAlpacaLLM(SamplesFromBackend, BaseLLM):
         **kwargs: Any,
     ) -> Iterator[GenerationChunk]:
         tally = Tally()
-        with closing(self._pieces(prompt, stop, kwargs)) as pieces:
+        with closing(self._pieces(self._ask(prompt), stop, kwargs)) as pieces:
             for piece in pieces:
                 if chunk := self._chunk(piece, tally):
                     if run_manager:
@@ -109,12 +110,15 @@ class ChineseAlpacaLLM(SamplesFromBackend, BaseLLM):
         **kwargs: Any,
     ) -> AsyncIterator[GenerationChunk]:
         tally = Tally()
-        async with aclosing(iterate_in_thread(partial(self._pieces, prompt, stop, kwargs))) as pieces:
+        async with aclosing(iterate_in_thread(partial(self._pieces, self._ask(prompt), stop, kwargs))) as pieces:
             async for piece in pieces:
                 if chunk := self._chunk(piece, tally):
                     if run_manager:
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
+
+    def _ask(self, prompt: str) -> Callable[[GenerationParams], Iterator[TextChunk]]:
+        return partial(self.backend.generate, prompt)
 
     def _chunk(self, piece: TextChunk, tally: Tally) -> GenerationChunk | None:
         """What to show of a piece; the last one says how it went, so that chunks add up."""
@@ -165,15 +169,28 @@ class ChatChineseAlpaca(SamplesFromBackend, BaseChatModel):
     streaming: bool = False
     """Whether invoke() streams underneath, for callbacks that want single tokens."""
 
-    _template_name: TemplateName = PrivateAttr()
-    _render: RenderPrompt = PrivateAttr()
+    _template_name: TemplateName | Literal["server"] = PrivateAttr("server")
+    _render: RenderPrompt | None = PrivateAttr(None)
 
     @model_validator(mode="after")
     def _choose_template(self) -> Self:
-        self._template_name, self._render = build_template(
-            self.backend, self.chat_template, system_prompt=self.system_prompt
-        )
+        if not self._rendered_by_server():
+            self._template_name, self._render = build_template(
+                self.backend, self.chat_template, system_prompt=self.system_prompt
+            )
+        elif self.chat_template is not None:
+            raise ConfigError(
+                say(
+                    f"chat_template={self.chat_template!r}: this backend leaves the template to its server",
+                    f"chat_template={self.chat_template!r}：该后端的模板由服务器决定",
+                ),
+                setting="chat_template",
+                hint=say('leave it out, or use mode="completions"', '请去掉它，或使用 mode="completions"'),
+            )
         return self
+
+    def _rendered_by_server(self) -> bool:
+        return isinstance(self.backend, AnswersTurns) and self.backend.answers_turns
 
     @property
     @override
@@ -221,7 +238,11 @@ class ChatChineseAlpaca(SamplesFromBackend, BaseChatModel):
     @override
     def get_num_tokens_from_messages(self, messages: Sequence[BaseMessage], tools: Sequence[Any] | None = None) -> int:
         """Tokens of the whole prompt that these messages become, without BOS."""
-        return self.backend.count_tokens(self._render(conversation(messages)))
+        turns = conversation(messages)
+        if self._render is not None:
+            return self.backend.count_tokens(self._render(turns))
+        assert isinstance(self.backend, AnswersTurns)
+        return self.backend.count_turn_tokens(self._with_system(turns))
 
     @override
     def _generate(
@@ -279,13 +300,26 @@ class ChatChineseAlpaca(SamplesFromBackend, BaseChatModel):
         self, messages: Sequence[BaseMessage], stop: Sequence[str] | None, overrides: Mapping[str, Any]
     ) -> Generator[TextChunk, None, None]:
         turns = conversation(messages)
+        render = self._render
+        if render is None:
+            assert isinstance(self.backend, AnswersTurns)
+            ask = partial(self.backend.generate_turns, self._with_system(turns))
+            with closing(self._pieces(ask, stop, overrides)) as pieces:
+                yield from strip_start(pieces)
+            return
 
         def negative(system_prompt: str) -> Prompt:
             others = [turn for turn in turns if turn.role != "system"]
-            return self._render([Turn("system", system_prompt), *others])
+            return render([Turn("system", system_prompt), *others])
 
-        with closing(self._pieces(self._render(turns), stop, overrides, negative=negative)) as pieces:
+        ask = partial(self.backend.generate, render(turns))
+        with closing(self._pieces(ask, stop, overrides, negative=negative)) as pieces:
             yield from strip_start(pieces)
+
+    def _with_system(self, turns: list[Turn]) -> list[Turn]:
+        if self.system_prompt is None or turns[0].role == "system":
+            return turns
+        return [Turn("system", self.system_prompt), *turns]
 
     def _chunk(self, piece: TextChunk, tally: Tally) -> ChatGenerationChunk | None:
         """What to show of a piece; the last one says how it went, so that chunks add up."""

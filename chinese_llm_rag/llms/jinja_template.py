@@ -7,9 +7,8 @@ Jinja's sandbox.
 
 import re
 from collections.abc import Sequence
-from typing import Any, Never
+from typing import Never
 
-from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.errors import ConfigError, GenerationError, ModelLoadError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.backend import ChatTemplateSource, Control, Prompt
@@ -25,14 +24,14 @@ class JinjaChatTemplate:
     """A compiled chat template.
 
     Raises:
-        MissingDependencyError: jinja2 is not installed.
         ModelLoadError: the template is not valid Jinja.
     """
 
     def __init__(self, source: ChatTemplateSource) -> None:
-        self._jinja2: Any = optional_import("jinja2", extra="llamacpp")
-        sandbox: Any = optional_import("jinja2.sandbox", extra="llamacpp")
-        environment = sandbox.ImmutableSandboxedEnvironment(
+        import jinja2.sandbox  # noqa: PLC0415  # slow to load, and most models need none
+
+        self._jinja2 = jinja2
+        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
         )
         environment.globals["raise_exception"] = self._refuse

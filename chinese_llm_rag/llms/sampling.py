@@ -184,7 +184,7 @@ class SamplesFromBackend(BaseModel):
 
     def _pieces(
         self,
-        prompt: Prompt,
+        ask: Callable[[GenerationParams], Iterator[TextChunk]],
         stop: Sequence[str] | None,
         overrides: Mapping[str, Any],
         *,
@@ -192,7 +192,8 @@ class SamplesFromBackend(BaseModel):
     ) -> Generator[TextChunk, None, None]:
         """The text up to a stop string. Nothing is checked or computed before the first piece is asked for.
 
-        `negative` makes a prompt of what the user gave as negative_prompt; None leaves it as it is.
+        `ask` starts the backend, for example its generate() with a prompt. `negative` makes a prompt of what the user
+        gave as negative_prompt; None leaves it as it is.
         """
         unknown = overrides.keys() - set(SAMPLING_FIELDS) - _IGNORED_PER_CALL
         if unknown:
@@ -206,7 +207,7 @@ class SamplesFromBackend(BaseModel):
         if negative is not None and values["negative_prompt"] is not None:
             values["negative_prompt"] = negative(values["negative_prompt"])
         params = self._able(GenerationParams(**values))
-        yield from cut_at_stop(self.backend.generate(prompt, params), self._all_stops(stop))
+        yield from cut_at_stop(ask(params), self._all_stops(stop))
 
 
 class Tally:

