@@ -40,7 +40,7 @@ def add_rope(gguf: Any, writer: Any, rope: RopeSpec) -> None:  # noqa: ANN401
         return
     if rope.attention_factor is not None:  # llama.cpp multiplies its own factor by this one
         writer.add_rope_scaling_attn_factors(rope.attention_factor / yarn_attention_factor(rope.factor))
-    if (rope.beta_fast, rope.beta_slow) != (32.0, 1.0):
+    if (rope.beta_fast, rope.beta_slow) != (32.0, 1.0):  # llama.cpp leaves it to who loads the file to pass these on
         writer.add_rope_scaling_yarn_beta_fast(rope.beta_fast)
         writer.add_rope_scaling_yarn_beta_slow(rope.beta_slow)
 
