@@ -5,7 +5,7 @@ All offsets are characters (Unicode code points) of the file's text, end exclusi
 """
 
 from dataclasses import dataclass, field
-from typing import Any, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 PAGE_SEPARATOR = "\n"
 
@@ -18,6 +18,64 @@ class Span:
     end: int
 
 
+PlaceKind = Literal["page", "slide", "sheet", "chapter", "section"]
+MarkKind = Literal["heading", "table"]
+
+
+class PlaceFields(TypedDict):
+    """A Place as metadata."""
+
+    kind: PlaceKind
+    name: str
+
+
+class MarkFields(TypedDict):
+    """A Mark as metadata."""
+
+    kind: MarkKind
+    start: int
+    end: int
+    level: int
+    header_end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a format calls a page, for example the sheet "预算" or the slide "3"."""
+
+    kind: PlaceKind
+    name: str
+
+    def to_dict(self) -> PlaceFields:
+        """The form it has in metadata."""
+        return {"kind": self.kind, "name": self.name}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Characters start..end of a page's text that are a heading or a table.
+
+    Of a heading, `level` 1 is the highest. A table is rows of Markdown; its header, with the line of
+    dashes, is the text up to `header_end`, which is 0 where it has none.
+    """
+
+    kind: MarkKind
+    start: int
+    end: int
+    level: int = 0
+    header_end: int = 0
+
+    def to_dict(self) -> MarkFields:
+        """The form it has in metadata."""
+        return {
+            "kind": self.kind,
+            "start": self.start,
+            "end": self.end,
+            "level": self.level,
+            "header_end": self.header_end,
+        }
+
+
 class PageMetadata(TypedDict):
     """Metadata of a loaded Document: one page of one file."""
 
@@ -26,6 +84,10 @@ class PageMetadata(TypedDict):
     page: int
     n_pages: int
     start: int  # where this page begins in the file's text
+    place: NotRequired[PlaceFields]
+    marks: NotRequired[list[MarkFields]]  # in order, not overlapping, in characters of this page
+    furniture: NotRequired[list[str]]  # running headers, footers and page numbers, not in the text
+    encoding: NotRequired[str]  # of a text file
 
 
 class ChunkMetadata(TypedDict):
@@ -38,6 +100,9 @@ class ChunkMetadata(TypedDict):
     start: int
     end: int
     page_offsets: list[int]  # where pages page_start..page_end begin in the file's text
+    headings: NotRequired[list[str]]  # above the chunk, highest first
+    place: NotRequired[PlaceFields]
+    table_header: NotRequired[str]  # of a table that had to be cut; shown with the piece, no part of start..end
     chunk_id: NotRequired[str]  # set by the knowledge base
     score: NotRequired[float]  # set by a retriever; higher is better
 

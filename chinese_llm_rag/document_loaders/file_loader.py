@@ -8,7 +8,7 @@ from pathlib import Path
 from langchain_core.document_loaders import BaseLoader
 from langchain_core.documents import Document
 
-from chinese_llm_rag.document_loaders.page_texts import PageTexts
+from chinese_llm_rag.document_loaders.page_texts import PageDetails, PageTexts
 from chinese_llm_rag.document_loaders.pdf import read_pdf
 from chinese_llm_rag.document_loaders.text import read_text
 from chinese_llm_rag.errors import DocumentError
@@ -102,15 +102,24 @@ def load_file(path: Path, data: bytes | None = None) -> LoadedFile:
             path=path,
             hint=say("there is nothing to ingest", "没有可导入的内容"),
         )
-    return LoadedFile(tuple(_documents(path, content, read.texts)), read.problems)
+    return LoadedFile(tuple(_documents(path, content, read)), read.problems)
 
 
-def _documents(path: Path, data: bytes, texts: tuple[str, ...]) -> Iterator[Document]:
+def _documents(path: Path, data: bytes, read: PageTexts) -> Iterator[Document]:
     content_hash = hashlib.sha256(data).hexdigest()
+    details = read.pages or (PageDetails(),) * len(read.texts)
     start = 0
-    for number, text in enumerate(texts, 1):
+    for number, (text, page) in enumerate(zip(read.texts, details, strict=True), 1):
         metadata = PageMetadata(
-            source=str(path), content_hash=content_hash, page=number, n_pages=len(texts), start=start
+            source=str(path), content_hash=content_hash, page=number, n_pages=len(read.texts), start=start
         )
+        if page.place is not None:
+            metadata["place"] = page.place.to_dict()
+        if page.marks:
+            metadata["marks"] = [mark.to_dict() for mark in page.marks]
+        if page.furniture:
+            metadata["furniture"] = list(page.furniture)
+        if read.encoding is not None:
+            metadata["encoding"] = read.encoding
         yield Document(text, metadata=dict(metadata))
         start += len(text) + len(PAGE_SEPARATOR)
