@@ -14,9 +14,9 @@ import time
 from pathlib import Path
 from types import ModuleType
 
-import llama_cpp
 import numpy as np
 
+from chinese_llm_rag.compute import limit_pools, thread_budget
 from chinese_llm_rag.llms.huggingface import TransformersBackend
 from chinese_llm_rag.llms.llama_log import capture_log
 from chinese_llm_rag.llms.llama_model import ContextOptions, LlamaCppModel, LlamaWeights
@@ -34,6 +34,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=64)
     parser.add_argument("--heads", type=int, default=2)
     options = parser.parse_args()
+    limit_pools(thread_budget())  # before torch and llama_cpp are imported
     ropes = {
         "none": RopeSpec(original_window=options.tokens),
         "PI x16": RopeSpec("linear", 16.0),
@@ -61,6 +62,8 @@ def main() -> None:
 
 
 def open_both(folder: Path, options: argparse.Namespace) -> tuple[TokenModel, TokenModel]:
+    import llama_cpp
+
     small_models = load_small_models()
     vocabulary, weights = small_models.train_vocabulary(), small_models.random_weights(4)
     shape = {"width": options.width, "heads": options.heads, "layers": 2, "context_length": options.tokens + 1}

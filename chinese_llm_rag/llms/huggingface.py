@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chinese_llm_rag._optional import optional_import
@@ -11,7 +11,7 @@ from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.backend import ChatTemplateSource, Vocabulary
 from chinese_llm_rag.llms.huggingface_folder import find_folder
-from chinese_llm_rag.llms.huggingface_model import MergedMemoryModel, TransformersModel, token_model
+from chinese_llm_rag.llms.huggingface_model import TransformersModel
 from chinese_llm_rag.llms.huggingface_plan import FolderPlan, plan_folder
 from chinese_llm_rag.llms.huggingface_rope import set_model_rope
 from chinese_llm_rag.llms.huggingface_tokenizer import same_tokens
@@ -97,8 +97,8 @@ class TransformersBackend(InProcessBackend):
             prefix_bytes=(prefix_bytes, 0),
         )
         drafts = _Drafts(draft_model, prompt_lookup)
-        adapters = tuple(find_folder(folder) for folder in lora)
-        options = WeightOptions(dtype, device_map, attn_implementation, quantization, adapters)
+        options = WeightOptions(dtype, device_map, attn_implementation, quantization)
+        options = replace(options, lora=tuple(find_folder(adapter) for adapter in lora))
         folder = find_folder(model, revision)
         plan = plan_folder(folder, options, context_window, rope, override_rope=override_rope, names=(str(model),))
         n_threads = thread_budget(n_threads)
@@ -116,7 +116,7 @@ class TransformersBackend(InProcessBackend):
             origin=str(model),
             context_window=plan.context_window,
             rope=plan.rope,
-            drafter=_drafter(tokens, plan, n_threads, runtime, drafts),
+            drafter=_drafter(plan, n_batch, n_threads, runtime, drafts),
             prefix_bytes=prefix_bytes,
         )
 
@@ -156,22 +156,11 @@ def _name(model: str | Path) -> str:
     return Path(model).name or str(model)
 
 
-def _drafter(
-    target: MergedMemoryModel, plan: FolderPlan, n_threads: int, runtime: Runtime, choice: "_Drafts"
-) -> Drafter | None:
-    if not choice.prompt_lookup and choice.draft_model is None:
-        return None
-    if not isinstance(target, TransformersModel):
-        setting = "prompt_lookup" if choice.prompt_lookup else "draft_model"
-        raise ConfigError(
-            say(
-                f"{setting}: this model merges what it reads into a state, from which no token can be taken back",
-                f"{setting}：该模型把读到的内容并入状态，无法撤回 token",
-            ),
-            setting=setting,
-        )
-    if choice.draft_model is None:
+def _drafter(plan: FolderPlan, n_batch: int, n_threads: int, runtime: Runtime, choice: "_Drafts") -> Drafter | None:
+    if choice.prompt_lookup:
         return PromptLookup()
+    if choice.draft_model is None:
+        return None
     name = str(choice.draft_model)
     folder = find_folder(choice.draft_model)
     smaller = plan_folder(folder, WeightOptions(), plan.context_window, None, names=(name,))
@@ -181,18 +170,16 @@ def _drafter(
             setting="draft_model",
             hint=say("use a smaller model of the same family", "请使用同一家族中较小的模型"),
         )
-    return DraftModel(
-        _opened(folder, smaller, WeightOptions(), n_batch=target.n_batch, n_threads=n_threads, runtime=runtime)
-    )
+    return DraftModel(_opened(folder, smaller, WeightOptions(), n_batch=n_batch, n_threads=n_threads, runtime=runtime))
 
 
 def _opened(
     folder: Path, plan: FolderPlan, options: WeightOptions, *, n_batch: int, n_threads: int, runtime: Runtime
-) -> MergedMemoryModel:
+) -> TransformersModel:
     weights = load_weights(folder, options, n_threads, runtime)
     if plan.rope_to_set is not None:
         set_model_rope(weights.network, plan.rope_to_set)
-    return token_model(weights, plan.tokenizer, n_batch=n_batch, context_window=plan.context_window)
+    return TransformersModel(weights, plan.tokenizer, n_batch=n_batch, context_window=plan.context_window)
 
 
 def _check_counts(**counts: tuple[int | None, int]) -> None:

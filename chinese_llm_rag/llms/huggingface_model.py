@@ -19,9 +19,6 @@ from chinese_llm_rag.llms.huggingface_tokenizer import PieceTokenizer
 from chinese_llm_rag.llms.rope import RopeSpec
 from chinese_llm_rag.llms.token_model import Logits
 
-# Layers whose cache holds a token's keys and values, so that it can be cut after any token.
-_CUTTABLE_LAYERS = {"full_attention", "sliding_attention", "chunked_attention"}
-
 
 @dataclass(frozen=True, slots=True)
 class LoadedWeights:
@@ -49,15 +46,9 @@ class LoadedWeights:
         """Layers with a cache."""
         return int(self.text_config.num_hidden_layers)
 
-    @property
-    def can_be_cut(self) -> bool:
-        """Whether every layer's memory is one of tokens, and not a state that they are merged into."""
-        kinds = getattr(self.text_config, "layer_types", None)
-        return kinds is None or set(kinds) <= _CUTTABLE_LAYERS
 
-
-class MergedMemoryModel:
-    """A model some of whose layers merge what they read into one state: it can only be forgotten as a whole.
+class TransformersModel:
+    """Attention layers over a cache that can be cut after any token, put aside and taken back.
 
     Args:
         weights: loaded.
@@ -85,9 +76,11 @@ class MergedMemoryModel:
         return self._n_batch
 
     def keep(self, n_tokens: int) -> int:
-        """Forget all but the first tokens; everything, since this memory cannot be cut."""
+        """Forget all but the first tokens."""
         if n_tokens < len(self._memory):
-            self._forget()
+            for layer in self._layers:
+                layer.cut(n_tokens)
+            del self._memory[n_tokens:]
         return len(self._memory)
 
     def read(self, tokens: Sequence[int], n_logits: int = 1) -> Logits:
@@ -127,38 +120,6 @@ class MergedMemoryModel:
         self._forget()
         set_model_rope(self._loaded.network, rope)
 
-    def close(self) -> None:
-        """Let go of the cache and the weights."""
-        self._cache = None
-        self._memory = []
-        self._weights = None
-
-    @property
-    def _loaded(self) -> LoadedWeights:
-        if self._weights is None:
-            raise RuntimeError("the model is closed")
-        return self._weights
-
-    def _forget(self) -> None:
-        self._cache = self._new_cache()
-        self._memory = []
-
-    def _new_cache(self) -> Any:  # noqa: ANN401
-        weights = self._loaded
-        return weights.transformers.DynamicCache(config=weights.network.config)
-
-
-class TransformersModel(MergedMemoryModel):
-    """A model of attention layers: its memory can be cut after any token, put aside and taken back."""
-
-    def keep(self, n_tokens: int) -> int:
-        """Forget all but the first tokens."""
-        if n_tokens < len(self._memory):
-            for layer in self._layers:
-                layer.cut(n_tokens)
-            del self._memory[n_tokens:]
-        return len(self._memory)
-
     @property
     def owner(self) -> str:
         """The weights, how they were loaded, and the RoPE that the memory was computed with."""
@@ -186,6 +147,22 @@ class TransformersModel(MergedMemoryModel):
             restore_snapshot(torch, self._layers, snapshot, self._devices())
         self._memory = list(tokens)
 
+    def close(self) -> None:
+        """Let go of the cache and the weights."""
+        self._cache = None
+        self._memory = []
+        self._weights = None
+
+    @property
+    def _loaded(self) -> LoadedWeights:
+        if self._weights is None:
+            raise RuntimeError("the model is closed")
+        return self._weights
+
+    def _forget(self) -> None:
+        self._cache = self._new_cache()
+        self._memory = []
+
     @property
     def _layers(self) -> list[GrowingLayer]:
         return list(self._cache.layers)
@@ -203,11 +180,3 @@ class TransformersModel(MergedMemoryModel):
     def _new_cache(self) -> Any:  # noqa: ANN401
         weights = self._loaded
         return new_cache(weights.transformers, weights.n_layers, self._window)
-
-
-def token_model(
-    weights: LoadedWeights, tokenizer: PieceTokenizer, *, n_batch: int, context_window: int
-) -> MergedMemoryModel:
-    """A TransformersModel where the model's layers allow it."""
-    kind = TransformersModel if weights.can_be_cut else MergedMemoryModel
-    return kind(weights, tokenizer, n_batch=n_batch, context_window=context_window)

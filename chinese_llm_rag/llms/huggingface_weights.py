@@ -32,6 +32,8 @@ _LOADERS = {
     "hqq": "hqq",
     "quanto": "optimum.quanto",
 }
+# Layers whose cache holds each token's keys and values, so that it can be cut after any token.
+_LAYERS_OF_TOKENS = {"full_attention", "sliding_attention", "chunked_attention"}
 _SAMPLES, _SAMPLE_BYTES = 16, 65_536
 
 
@@ -79,6 +81,8 @@ def load_weights(folder: Path, options: WeightOptions, n_threads: int, runtime: 
     on_gpu = options.device_map not in (None, "cpu") and torch.cuda.is_available()
     arguments = _arguments(torch, transformers, options, on_gpu=on_gpu)
     with quiet(transformers), runtime.errors_as(ModelLoadError, str(folder), hint=_load_hint()):
+        config = transformers.AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        _refuse_merged_memory(folder, config)
         network, report = transformers.AutoModelForCausalLM.from_pretrained(
             str(folder),
             local_files_only=True,
@@ -171,6 +175,20 @@ def _impossible(setting: str, value: str, needs: str) -> ConfigError:
 
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package.partition(".")[0]) is not None
+
+
+def _refuse_merged_memory(folder: Path, config: Any) -> None:  # noqa: ANN401
+    """Layers that merge what they read into a state can take back no token, nor read a prompt in parts."""
+    kinds = set(getattr(config.get_text_config(decoder=True), "layer_types", None) or ())
+    if not kinds <= _LAYERS_OF_TOKENS:
+        others = ", ".join(sorted(kinds - _LAYERS_OF_TOKENS))
+        raise ModelLoadError(
+            say(
+                f"{str(folder)!r} is a {config.model_type!r} model, whose layers are not all attention ({others})",
+                f"{str(folder)!r} 是 {config.model_type!r} 模型，含有非注意力层（{others}）",
+            ),
+            hint=say("convert it to GGUF and use from_gguf", "请转换为 GGUF 并使用 from_gguf"),
+        )
 
 
 def _refuse_gaps(folder: Path, report: dict[str, Any]) -> None:

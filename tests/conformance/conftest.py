@@ -8,9 +8,13 @@ from types import ModuleType
 
 import pytest
 
+from chinese_llm_rag.compute import limit_pools, thread_budget
 from chinese_llm_rag.llms.huggingface import TransformersBackend
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
 from chinese_llm_rag.llms.xllamacpp import XllamacppBackend
+
+# Before any test imports torch or llama_cpp: OpenMP reads this once, and pools that spin slow each other down tenfold.
+limit_pools(thread_budget())
 
 
 def _load(name: str) -> ModuleType:
