@@ -249,6 +249,7 @@ def stop(options: argparse.Namespace) -> None:
             stream = backend.generate(
                 prompt or "".join(rule_book(3000, len, seed=turn)), GenerationParams(max_tokens=400)
             )
+            next(stream)  # tells the tokens of the prompt; the server begins with the next
             next(piece for piece in stream if piece.n_tokens or prompt is None)
             time.sleep(0.2)
             started = time.perf_counter()

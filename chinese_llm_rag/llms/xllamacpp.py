@@ -9,7 +9,7 @@ from typing import Any
 
 from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.compute import limit_pools, thread_budget
-from chinese_llm_rag.errors import ConfigError, ContextWindowExceededError, GenerationError, ModelLoadError
+from chinese_llm_rag.errors import ContextWindowExceededError, GenerationError, ModelLoadError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.backend import (
     Ability,
@@ -19,14 +19,14 @@ from chinese_llm_rag.llms.backend import (
     TextChunk,
     Vocabulary,
 )
-from chinese_llm_rag.llms.gguf_header import GgufHeader, read_gguf_header
-from chinese_llm_rag.llms.gguf_plan import GgufPlan, gguf_shape, plan_gguf, read_split_gguf
+from chinese_llm_rag.llms.gguf_plan import gguf_shape, plan_gguf, read_split_gguf
 from chinese_llm_rag.llms.in_process import DEFAULT_PREFIX_BYTES, Runtime
 from chinese_llm_rag.llms.llama_model import _identity
 from chinese_llm_rag.llms.llamacpp import _check_choices, _check_counts
 from chinese_llm_rag.llms.memory_need import KvType
 from chinese_llm_rag.llms.rope import RopeSpec
 from chinese_llm_rag.llms.xllamacpp_answer import Pieces, completion_request
+from chinese_llm_rag.llms.xllamacpp_checks import check_other_files, check_window
 from chinese_llm_rag.llms.xllamacpp_grammar import schema_grammar
 from chinese_llm_rag.llms.xllamacpp_memory import check_seal, seal, under_a_name
 from chinese_llm_rag.llms.xllamacpp_params import ServerOptions, common_params
@@ -122,8 +122,8 @@ class XllamacppBackend:
             full_sliding=True,
         )
         headers = read_split_gguf(path)
-        _check_window(plan, headers[0])
-        _check_others(headers[0].vocabulary_size, adapters, draft_model)
+        check_window(plan, headers[0])
+        check_other_files(headers[0].vocabulary_size, adapters, draft_model)
         n_threads = thread_budget(n_threads)
         limit_pools(n_threads)  # before the import, since OpenMP reads its settings once
         api: Any = optional_import("xllamacpp", extra="xllamacpp")
@@ -286,48 +286,6 @@ class XllamacppBackend:
 
     def _foreign_errors(self, what: str | None = None) -> AbstractContextManager[None]:
         return RUNTIME.errors_as(GenerationError, str(self._options.path) if what is None else what)
-
-
-def _check_window(plan: GgufPlan, header: GgufHeader) -> None:
-    """The server cuts a window down to what the file states, and computes positions in one way only."""
-    stated = header.number("context_length")
-    if stated is not None and plan.context_window > stated:
-        raise ConfigError(
-            say(
-                f"context_window={plan.context_window}: xllamacpp cannot go beyond the {stated} tokens that the file "
-                "states",
-                f"context_window={plan.context_window}：xllamacpp 无法超出文件所写的 {stated} 个 token",
-            ),
-            setting="context_window",
-            hint=say("use llama-cpp-python (LlamaCppBackend) for that", "请改用 llama-cpp-python（LlamaCppBackend）"),
-        )
-    if plan.rope.method == "adaptive_ntk":
-        raise ConfigError(
-            say(
-                f"rope {plan.rope}: xllamacpp cannot change it from request to request",
-                f"rope {plan.rope}：xllamacpp 无法按请求更改",
-            ),
-            setting="rope",
-            hint=say("use LlamaCppBackend, or NTK with a fixed alpha", "请使用 LlamaCppBackend，或固定 alpha 的 NTK"),
-        )
-
-
-def _check_others(vocabulary_size: int, adapters: Mapping[str, float], draft_model: Path | str | None) -> None:
-    """The server does not say what is wrong with another file than the model's own."""
-    for adapter in adapters:
-        read_gguf_header(Path(adapter))
-    if draft_model is None:
-        return
-    n_draft = read_gguf_header(Path(draft_model)).vocabulary_size
-    if n_draft != vocabulary_size:
-        raise ConfigError(
-            say(
-                f"draft_model={str(draft_model)!r}: its vocabulary has {n_draft} tokens, the model's {vocabulary_size}",
-                f"draft_model={str(draft_model)!r}：其词表有 {n_draft} 个 token，主模型有 {vocabulary_size} 个",
-            ),
-            setting="draft_model",
-            hint=say("use a smaller model of the same family", "请使用同一家族中较小的模型"),
-        )
 
 
 def _load_hint(architecture: str) -> str:

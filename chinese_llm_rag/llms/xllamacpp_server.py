@@ -61,6 +61,9 @@ class EmbeddedServer:
             raise
         self._address: str = self._life.server.listening_address
         self._end = weakref.finalize(self, self._life.end, at_once=True)
+        # A server told to end before its loop has begun waits for ever, with the interpreter locked. So it first
+        # has to answer something that goes through the loop.
+        self.ask("/slots/0?action=erase", {})
 
     @property
     def address(self) -> str:
