@@ -32,11 +32,22 @@ def add_adapters(network: Any, folders: Sequence[Path]) -> Any:  # noqa: ANN401
         if wrapped is None:
             _widen(network, adapter_shapes(folder), folder)
             wrapped = peft.PeftModel(network, config, adapter_name=name)
-        result = wrapped.load_adapter(str(folder), adapter_name=name, torch_device="cpu", local_files_only=True)
+        result = _loaded(wrapped, folder, name)
         if result.unexpected_keys or result.missing_keys:
             raise _other_base(folder, next(iter([*result.unexpected_keys, *result.missing_keys])))
     wrapped.base_model.set_adapter(names if len(names) > 1 else names[0])
     return wrapped.get_base_model().eval()
+
+
+def _loaded(wrapped: Any, folder: Path, name: str) -> Any:  # noqa: ANN401
+    """What peft reports of an adapter's keys."""
+    try:
+        return wrapped.load_adapter(str(folder), adapter_name=name, torch_device="cpu", local_files_only=True)
+    except RuntimeError as error:
+        mismatch = next((line.strip() for line in str(error).splitlines() if "size mismatch" in line), None)
+        if mismatch is None:
+            raise
+        raise _other_base(folder, mismatch) from error
 
 
 def adapter_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
