@@ -242,7 +242,7 @@ class ChatChineseAlpaca(SamplesFromBackend, BaseChatModel):
         if self._render is not None:
             return self.backend.count_tokens(self._render(turns))
         assert isinstance(self.backend, AnswersTurns)
-        return self.backend.count_turn_tokens(self._with_system(turns))
+        return self.backend.count_turn_tokens(self._with_system(turns)) - 1  # BOS
 
     @override
     def _generate(

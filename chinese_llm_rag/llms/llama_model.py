@@ -16,7 +16,10 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from chinese_llm_rag.errors import ModelLoadError
+from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.llama_grammar import LlamaGrammar
+from chinese_llm_rag.llms.llama_log import take_errors
 from chinese_llm_rag.llms.llama_vocabulary import LlamaVocabulary
 from chinese_llm_rag.llms.memory_need import KvType
 from chinese_llm_rag.llms.rope import RopeSpec, llama_rope
@@ -49,14 +52,8 @@ class LlamaWeights:
         if not self.pointer:
             raise ValueError("the file could not be loaded")
         self._users = 0
+        self.adapters = [(self._adapter(file), scale) for file, scale in lora.items()]
         self.identity = _identity(path, lora)
-        self.adapters: list[tuple[Any, float]] = []
-        for file, scale in lora.items():
-            adapter = api.llama_adapter_lora_init(self.pointer, os.fsencode(file))
-            if not adapter:
-                self._free()
-                raise ValueError(f"the LoRA adapter {file!r} could not be loaded")
-            self.adapters.append((adapter, scale))
         self.vocabulary = LlamaVocabulary(api, self.pointer)
 
     @property
@@ -65,6 +62,18 @@ class LlamaWeights:
         stated = self.vocabulary.metadata(f"{self.vocabulary.describe().architecture}.attention.key_length")
         width, heads = self.api.llama_model_n_embd(self.pointer), self.api.llama_model_n_head(self.pointer)
         return int(stated) if stated else int(width // heads)
+
+    def _adapter(self, file: str) -> Any:  # noqa: ANN401  # a pointer
+        reason = "" if Path(file).is_file() else say("no such file", "找不到文件")
+        adapter = None if reason else self.api.llama_adapter_lora_init(self.pointer, os.fsencode(file))
+        if adapter:
+            return adapter
+        self._free()
+        reason = reason or take_errors()
+        raise ModelLoadError(
+            say(f"cannot load the LoRA adapter {file!r}: {reason}", f"无法加载 LoRA 适配器 {file!r}：{reason}"),
+            hint=say("it must be a GGUF file made for this very model", "它应是为该模型制作的 GGUF 文件"),
+        )
 
     def take(self) -> None:
         """One more context uses the weights."""

@@ -92,7 +92,7 @@ class TestLoading:
     ) -> None:
         path = tmp_path / "cut.gguf"
         path.write_bytes(random_model.read_bytes()[:kept])
-        with pytest.raises(ModelLoadError, match="damaged|ends within its header|incomplete") as caught:
+        with pytest.raises(ModelLoadError, match=r"damaged|ends within its header|incomplete") as caught:
             LlamaCppBackend(path)
         assert str(path) in str(caught.value)
         assert "fetch the file again" in str(caught.value.hint)

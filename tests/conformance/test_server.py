@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from langchain_core.messages import HumanMessage
 
 from chinese_llm_rag.errors import ConfigError, ContextWindowExceededError, GenerationError, ModelLoadError
 from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM
@@ -306,6 +307,22 @@ class TestTurns:
     def test_an_unfinished_answer_is_refused(self, chatting: ServerBackend) -> None:
         with pytest.raises(ConfigError, match="ends with the assistant's words"):
             next(iter(chatting.generate_turns([Turn("user", "一"), Turn("assistant", "二")], GREEDY)))
+
+    async def test_the_chat_class_leaves_the_template_to_the_server(self, chatting: ServerBackend) -> None:
+        chat = ChatChineseAlpaca(backend=chatting, system_prompt="你是助手。", temperature=0, max_tokens=12)
+        turns = [Turn("system", "你是助手。"), Turn("user", "几点开门？")]
+        direct = list(chatting.generate_turns(turns, GenerationParams(temperature=0.0, max_tokens=12)))
+        answer = chat.invoke("几点开门？")
+        assert answer.content == "".join(p.text for p in direct).lstrip()
+        assert answer.usage_metadata["input_tokens"] == direct[0].prompt_tokens
+        assert chat.get_num_tokens_from_messages([HumanMessage("几点开门？")]) == direct[0].prompt_tokens - 1
+        assert (await chat.ainvoke("几点开门？")).content == answer.content
+        assert "".join(str(c.content) for c in chat.stream("几点开门？")) == answer.content
+
+    def test_a_template_of_ones_own_is_refused_there(self, chatting: ServerBackend) -> None:
+        with pytest.raises(ConfigError, match="leaves the template to its server") as caught:
+            ChatChineseAlpaca(backend=chatting, chat_template="alpaca2")
+        assert caught.value.setting == "chat_template"
 
 
 def slots(address: str) -> list[dict]:
