@@ -13,15 +13,9 @@ from chinese_llm_rag.cli.options import (
     Json,
     K,
     Kb,
-    MaxTokens,
     Mode,
-    Model,
-    ModelPath,
-    Seed,
-    Temperature,
-    Template,
-    Window,
     settings_of,
+    with_model_options,
 )
 from chinese_llm_rag.errors import RagError
 from chinese_llm_rag.language import say
@@ -31,19 +25,14 @@ from chinese_llm_rag.language import say
     help=say("Answer a question from the documents.", "根据文档回答问题。"),
     epilog=f"{EXAMPLE}: clrag ask 保修期是多久？",
 )
+@with_model_options
 def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help=say("The question; - reads stdin.", "问题；- 表示从标准输入读取。"))],
     *,
     k: K = None,
     mode: Mode = None,
-    model: Model = None,
-    model_path: ModelPath = None,
-    chat_template: Template = None,
-    context_window: Window = None,
-    max_tokens: MaxTokens = None,
-    temperature: Temperature = None,
-    seed: Seed = None,
+    model_options: dict[str, object],
     home: Home = None,
     kb: Kb = None,
     json: Json = False,
@@ -57,13 +46,7 @@ def ask(
         kb=kb,
         k=k,
         search_mode=mode,
-        model=model,
-        model_path=model_path,
-        chat_template=chat_template,
-        context_window=context_window,
-        max_tokens=max_tokens,
-        temperature=temperature,
-        seed=seed,
+        **model_options,
     )
     with answering(settings) as qa:
         if json:
@@ -76,15 +59,12 @@ def ask(
     help=say("Ask one question after another.", "连续提问。"),
     epilog=f"{EXAMPLE}: clrag chat  ({say('/exit or the end of input ends it', '/exit 或输入结束时退出')})",
 )
+@with_model_options
 def chat(
     context: typer.Context,
     *,
     k: K = None,
-    model: Model = None,
-    model_path: ModelPath = None,
-    chat_template: Template = None,
-    context_window: Window = None,
-    max_tokens: MaxTokens = None,
+    model_options: dict[str, object],
     home: Home = None,
     kb: Kb = None,
 ) -> None:
@@ -95,11 +75,7 @@ def chat(
         home=home,
         kb=kb,
         k=k,
-        model=model,
-        model_path=model_path,
-        chat_template=chat_template,
-        context_window=context_window,
-        max_tokens=max_tokens,
+        **model_options,
     )
     with answering(settings) as qa:
         while (text := next_line(say("question> ", "问题> "))) not in (None, "/exit"):

@@ -1,5 +1,8 @@
 """The options that several commands share, and the settings that they make."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,7 +27,42 @@ Json = Annotated[bool, option("Print JSON.", "输出 JSON。", "--json")]
 K = Annotated[int | None, option("How many passages.", "段落数量。", "-k")]
 Mode = Annotated[str | None, option("hybrid, bm25 or dense.", "hybrid、bm25 或 dense。", "--mode")]
 ModelPath = Annotated[Path | None, option("GGUF model file.", "GGUF 模型文件。", "--model-path")]
-Model = Annotated[str | None, option("Model that comes as a package.", "以软件包形式提供的模型。", "--model")]
+Model = Annotated[
+    str | None,
+    option(
+        "Packaged or fetched model, Hugging Face folder, or name on the server.",
+        "内置或已下载的模型、Hugging Face 文件夹，或服务器上的模型名。",
+        "--model",
+    ),
+]
+Runtime = Annotated[
+    str | None,
+    option(
+        "auto, llamacpp, xllamacpp, transformers or server.",
+        "auto、llamacpp、xllamacpp、transformers 或 server。",
+        "--runtime",
+    ),
+]
+ServerUrl = Annotated[
+    str | None,
+    option("Address of an OpenAI-compatible server.", "与 OpenAI 兼容的服务器地址。", "--server-url"),
+]
+Rope = Annotated[
+    str | None,
+    option(
+        "linear:4, yarn:16, ntk:2 or adaptive_ntk; the model's own by default.",
+        "linear:4、yarn:16、ntk:2 或 adaptive_ntk；默认为模型自带的设置。",
+        "--rope",
+    ),
+]
+KvType = Annotated[str | None, option("KV cache: f16, q8_0 or q4_0.", "KV 缓存类型：f16、q8_0 或 q4_0。", "--kv-type")]
+Lora = Annotated[list[Path] | None, option("LoRA adapter; may be repeated.", "LoRA 适配器，可重复给出。", "--lora")]
+DraftModel = Annotated[
+    Path | None, option("Smaller model that guesses ahead.", "用于投机采样的小模型。", "--draft-model")
+]
+GpuLayers = Annotated[
+    int | None, option("Layers on a GPU; -1 is all.", "放在 GPU 上的层数；-1 为全部。", "--n-gpu-layers")
+]
 Template = Annotated[
     str | None,
     option("auto, alpaca2, model (its own) or none (base model).", "auto、alpaca2、model 或 none。", "--chat-template"),
@@ -55,3 +93,42 @@ def load(context: typer.Context, **flags: object) -> "LoadedSettings":
 def settings_of(context: typer.Context, **flags: object) -> "Settings":
     """The settings in force."""
     return load(context, **flags).settings
+
+
+# How a model is loaded and asked; by the settings' names.
+MODEL_OPTIONS: dict[str, Any] = {
+    "model": Model,
+    "model_path": ModelPath,
+    "runtime": Runtime,
+    "server_url": ServerUrl,
+    "chat_template": Template,
+    "context_window": Window,
+    "rope": Rope,
+    "kv_type": KvType,
+    "lora": Lora,
+    "draft_model": DraftModel,
+    "n_gpu_layers": GpuLayers,
+    "max_tokens": MaxTokens,
+    "temperature": Temperature,
+    "seed": Seed,
+}
+
+
+def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with all of MODEL_OPTIONS; what was given of them comes as the keyword `model_options`."""
+
+    @functools.wraps(command)
+    def with_options(**arguments: Any) -> None:  # noqa: ANN401  # what typer parsed
+        model_options = {name: arguments.pop(name) or None for name in ("lora",)}
+        model_options |= {name: arguments.pop(name) for name in MODEL_OPTIONS if name in arguments}
+        command(**arguments, model_options=model_options)
+
+    own = inspect.signature(command, eval_str=True)
+    kept = [parameter for name, parameter in own.parameters.items() if name != "model_options"]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in MODEL_OPTIONS.items()
+    ]
+    with_options.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+    with_options.__annotations__ = {p.name: p.annotation for p in (*kept, *added)}
+    return with_options
