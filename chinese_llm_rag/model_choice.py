@@ -71,6 +71,12 @@ def choose(settings: Settings) -> tuple[RuntimeName, Path | str]:
     """
     if settings.server_url is not None and settings.runtime in ("auto", "server"):
         return "server", settings.server_url
+    if settings.runtime == "server":
+        raise ConfigError(
+            say("runtime='server' needs server_url", "runtime='server' 需要 server_url"),
+            setting="server_url",
+            hint=say("give its address (--server-url)", "请给出服务器地址（--server-url）"),
+        )
     place = _place(settings)
     is_gguf = isinstance(place, Path) and not place.is_dir()
     runtime: RuntimeName = settings.runtime if settings.runtime != "auto" else _natural(is_gguf=is_gguf)

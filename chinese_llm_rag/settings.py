@@ -15,7 +15,6 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
 from chinese_llm_rag.errors import ConfigError
@@ -86,12 +85,6 @@ class Settings(BaseModel):
     def _one_or_several(cls, value: object) -> object:
         """A text is one path, or several with the platform's separator between them."""
         return value.split(os.pathsep) if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _a_server_has_an_address(self) -> "Settings":
-        if self.runtime == "server" and self.server_url is None:
-            raise ValueError(say("runtime='server' needs server_url", "runtime='server' 需要 server_url"))
-        return self
 
     @property
     def kb_folder(self) -> Path:
