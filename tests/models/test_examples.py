@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -149,6 +150,21 @@ def test_a_small_model_with_the_familys_vocabulary_size_talks_as_a_plain_chat_mo
     assert streamed.rstrip("|") == "|".join(answer)
 
 
+def test_guesses_leave_the_text_as_it_is(example):
+    plain, looked_up, verdict = example("speculative_decoding.py").splitlines()
+    assert plain.startswith("plain: ")
+    assert looked_up.startswith("prompt_lookup: ")
+    assert "周二下午两点到五点是书法课" in plain
+    assert verdict in ("the same text", "the texts part at a near tie")
+
+
+def test_an_object_comes_out_of_a_model_that_would_say_something_else(example, tmp_path):
+    printed = example("structured_output.py", speaking_model(tmp_path / "small.gguf", '"'))
+    event = json.loads(printed)
+    assert set(event) == {"weekday", "start_hour", "place", "needs_registration"}
+    assert event["start_hour"] in range(24)
+
+
 def speaking_model(path: Path, answer: str) -> Path:
     """A llama.cpp model as wide as the family's vocabulary that says `answer`, a token a character."""
     spec = importlib.util.spec_from_file_location("small_models_of_examples", ROOT / "tests" / "small_models.py")
@@ -157,7 +173,8 @@ def speaking_model(path: Path, answer: str) -> Path:
     small_models = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(small_models)
     vocabulary = small_models.train_vocabulary()
-    chain = [*(vocabulary.pieces.index(character) for character in answer), small_models.EOS]
+    known = [[vocabulary.pieces.index(c)] if c in vocabulary.pieces else vocabulary.byte_tokens(c) for c in answer]
+    chain = [*(token for tokens in known for token in tokens), small_models.EOS]
     weights = small_models.scripted_weights(chain)
     return small_models.write_gguf(path, vocabulary, weights, vocabulary_size=55_296)
 
