@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip
 LLAMA_FLAGS ?= -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DLLAVA_BUILD=OFF
 INSTALL := CMAKE_ARGS="$(LLAMA_FLAGS)" CMAKE_BUILD_PARALLEL_LEVEL=$$(nproc 2>/dev/null || echo 2) $(PIP) install -q -c constraints.txt
 
-.PHONY: demo test check fix docs bench clean
+.PHONY: demo test check fix docs bench bench-llm clean
 
 demo: $(VENV)/demo.done
 	$(VENV)/bin/python demo/run_demo.py build/demo
@@ -30,6 +30,9 @@ docs: $(VENV)/demo.done
 
 bench: $(VENV)/dev.done
 	$(VENV)/bin/python benchmarks/run_all.py
+
+bench-llm: $(VENV)/dev.done
+	$(VENV)/bin/python benchmarks/run_llm.py
 
 clean:
 	rm -rf $(VENV) build

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-BENCHMARKS = ("startup.py", "bm25.py", "ingest.py", "adapter.py", "threads.py")
+BENCHMARKS = ("startup.py", "bm25.py", "ingest.py", "threads.py")
 
 
 def main() -> None:
