@@ -110,7 +110,7 @@ def take_snapshot(torch: Any, layers: Sequence[GrowingLayer]) -> npt.NDArray[np.
     result[_LENGTH:at] = np.frombuffer(header, dtype=np.uint8)
     for tensor in tensors:
         n_bytes = tensor.numel() * tensor.element_size()
-        result[at : at + n_bytes] = tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy()
+        torch.from_numpy(result[at : at + n_bytes]).view(tensor.dtype).view(tensor.shape).copy_(tensor)
         at += n_bytes
     return result
 
@@ -136,7 +136,7 @@ def restore_snapshot(
         dtype = getattr(torch, name)
         n_bytes = int(np.prod(shape)) * dtype.itemsize
         flat = torch.from_numpy(snapshot[at : at + n_bytes])
-        tensors.append(flat.view(dtype).view(shape).to(devices[place // 2], copy=True))
+        tensors.append(flat.view(dtype).view(shape).to(devices[place // 2]))  # update() copies
         at += n_bytes
     for place, layer in enumerate(layers):
         layer.update(tensors[2 * place], tensors[2 * place + 1])

@@ -261,7 +261,8 @@ class TestAwq:
     )
     def test_a_stored_awq_model_equals_its_dequantized_weights(self, tmp_path: Path) -> None:
         awq, plain = (TransformersBackend(folder, dtype="float32") for folder in write_awq(tmp_path))
-        assert np.abs(logits(awq) - logits(plain)).max() < 0.02
+        expected = logits(plain)
+        assert np.abs(logits(awq) - expected).max() < 0.01 * expected.std()  # the kernel computes in half precision
 
     @pytest.mark.skipif(importlib.util.find_spec("gptqmodel") is not None, reason="what is said without gptqmodel")
     def test_without_its_loader_it_is_refused_by_name(self, tmp_path: Path) -> None:
