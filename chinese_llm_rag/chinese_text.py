@@ -104,24 +104,31 @@ def iter_paragraphs(text: str) -> Iterator[Span]:
 
 def _continues(line: str, following: str) -> bool:
     content = line.strip()
-    if not content or opens_item(following) or content.startswith(("#", "|")):
+    if not content or len(content) * 2 < _WRAP_COLUMNS or content.startswith(("#", "|")):
         return False
-    return not ends_sentence(content) and display_width(content) >= _WRAP_COLUMNS
+    if ends_sentence(content) or opens_item(following):
+        return False
+    return len(content) >= _WRAP_COLUMNS or display_width(content) >= _WRAP_COLUMNS
 
 
 def iter_sentences(text: str) -> Iterator[Span]:
     """Spans that tile the text, each a sentence with the white space after it."""
     for paragraph in iter_paragraphs(text):
-        start = paragraph.start
-        body = text[paragraph.start : paragraph.end]
-        for match in _SENTENCE_END.finditer(body):
-            end = paragraph.start + match.end()
-            end = after_space(text, end, paragraph.end)
-            if end > start:
-                yield Span(start, end)
-                start = end
-        if start < paragraph.end:
-            yield Span(start, paragraph.end)
+        yield from sentences_in(text, paragraph)
+
+
+def sentences_in(text: str, paragraph: Span) -> Iterator[Span]:
+    """Spans that tile one paragraph of the text, each a sentence with the white space after it."""
+    start = paragraph.start
+    body = text[paragraph.start : paragraph.end]
+    for match in _SENTENCE_END.finditer(body):
+        end = paragraph.start + match.end()
+        end = after_space(text, end, paragraph.end)
+        if end > start:
+            yield Span(start, end)
+            start = end
+    if start < paragraph.end:
+        yield Span(start, paragraph.end)
 
 
 def after_space(text: str, start: int, end: int) -> int:

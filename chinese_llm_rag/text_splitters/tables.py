@@ -1,0 +1,134 @@
+"""Tables in a text: rows of Markdown, as loaders mark them or as they stand in the text. Pure."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from chinese_llm_rag.schema import Span
+
+_DASHES = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\r?$", re.MULTILINE)
+_CELL_EDGE = re.compile(r"(?<!\\)\|")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows start..end of a text.
+
+    Attributes:
+        start: of its first row.
+        end: of its last row.
+        header_end: of its header, the line of dashes included; `start` where it has none.
+        header: its header as shown with a piece of it, which may stand elsewhere; "" where it has none.
+        first_row: number that the file gives its first row, the header included; 0 where rows have none.
+    """
+
+    start: int
+    end: int
+    header_end: int
+    header: str
+    first_row: int = 0
+
+    @property
+    def span(self) -> Span:
+        """Its rows."""
+        return Span(self.start, self.end)
+
+    def row_at(self, text: str, position: int) -> int:
+        """Number of the row that a position lies in; 0 where rows have none. The line of dashes is no row."""
+        if not self.first_row:
+            return 0
+        lines = text.count("\n", self.start, position)
+        return self.first_row + lines - (1 if self.header_end > self.start and lines else 0)
+
+
+def marked_tables(text: str, marks: Iterable[Table]) -> list[Table]:
+    """Tables that a loader marks, in order; one that goes on over a page break is one table.
+
+    It goes on where nothing but white space stands between two tables of as many columns, and the second
+    has no header.
+    """
+    tables: list[Table] = []
+    for table in marks:
+        before = tables[-1] if tables else None
+        if before is not None and _goes_on(text, before, table):
+            tables[-1] = replace(before, end=table.end)
+        else:
+            tables.append(table)
+    return tables
+
+
+def _goes_on(text: str, before: Table, table: Table) -> bool:
+    if text[before.end : table.start].strip() or before.first_row or table.first_row or not before.header:
+        return False
+    return not table.header and _columns(_line(text, before.start)) == _columns(_line(text, table.start))
+
+
+def find_tables(text: str, known: Sequence[Table] = ()) -> list[Table]:
+    """The known tables and the other Markdown tables of a text, in order."""
+    tables = list(known)
+    if "|" in text:
+        for match in _DASHES.finditer(text):
+            table = _table_at(text, match.start(), match.end()) if "|" in match.group() else None
+            if table and not any(other.start < table.end and table.start < other.end for other in tables):
+                tables.append(table)
+    return sorted(tables, key=lambda table: table.start)
+
+
+def continued_table(text: str, header: str) -> Table | None:
+    """The rows at the beginning of a piece of a table whose header stands elsewhere."""
+    end = _rows_end(text, 0)
+    return Table(0, end, 0, header) if end else None
+
+
+def iter_rows(text: str, table: Table) -> Iterable[Span]:
+    """Its header as one, and its rows, with the line breaks after them; they tile the table."""
+    start = table.start
+    if table.header_end > table.start:
+        start = min(_line_end(text, table.header_end), table.end)
+        yield Span(table.start, start)
+    while start < table.end:
+        end = min(_line_end(text, start), table.end)
+        yield Span(start, end)
+        start = end
+
+
+def _table_at(text: str, dashes: int, dashes_end: int) -> Table | None:
+    """The table with this line of dashes; None where no header stands above it."""
+    if not dashes:
+        return None
+    start = text.rfind("\n", 0, dashes - 1) + 1
+    header = text[start : dashes - 1]
+    if "|" not in header or _columns(header) != _columns(text[dashes:dashes_end]):
+        return None
+    end = _rows_end(text, min(dashes_end + 1, len(text))) or dashes_end
+    while text[end - 1] in "\r\n":
+        end -= 1
+    header_end = min(dashes_end, end)
+    return Table(start, end, header_end, text[start:header_end].rstrip())
+
+
+def _rows_end(text: str, start: int) -> int:
+    """End of the lines with cells that follow one another from start on; 0 where there are none."""
+    end = 0
+    while start < len(text):
+        line = _line(text, start)
+        if not _CELL_EDGE.search(line):
+            break
+        end = start + len(line)
+        start = end + 1
+    return end
+
+
+def _line(text: str, start: int) -> str:
+    end = text.find("\n", start)
+    return text[start:] if end < 0 else text[start:end]
+
+
+def _line_end(text: str, start: int) -> int:
+    """Where the line that `start` lies in is over, its line break included."""
+    end = text.find("\n", start)
+    return len(text) if end < 0 else end + 1
+
+
+def _columns(row: str) -> int:
+    return len(_CELL_EDGE.findall(row.strip().strip("|"))) + 1
