@@ -108,12 +108,11 @@ class LlamaCppModel:
         self._context: Any = None
         self._batch: Any = None
         weights.take()
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
             self._open()
             self._batch = self._api.llama_batch_init(options.n_batch, 0, 1)
-        except Exception:
-            self.close()
-            raise
+            undo.pop_all()
         self._memory: list[int] = []
         # Filled once: every token is of one sequence. Written by numpy, since ctypes takes a microsecond an item.
         n = options.n_batch
