@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chinese_llm_rag.document_loaders.compatibility import ordinary
 from chinese_llm_rag.document_loaders.page_lines import join_lines
 
 FULL = "本条例所称图书馆是指向社会公众免费开放的公共"  # a line of the usual width, without a full stop
@@ -97,7 +98,7 @@ def test_compatibility_ideographs_and_radicals_become_the_ordinary_characters():
     assert join_lines(page(FULL[:-1] + "\u2f42", "件。")) == FULL[:-1] + "文件。"
 
 
-@pytest.mark.parametrize(("first", "last"), [(0x2E80, 0x2FD5), (0xF900, 0xFAD9), (0x2F800, 0x2FA1D)])
+@pytest.mark.parametrize(("first", "last"), [(0x2F00, 0x2FD5), (0xF900, 0xFAD9), (0x2F800, 0x2FA1D)])
 def test_ordinary_characters_take_the_place_of_compatibility_ones_one_by_one(first, last):
     given_text = "".join(chr(c) for c in range(first, last + 1) if unicodedata.name(chr(c), ""))
     result = join_lines(given_text)
@@ -105,11 +106,19 @@ def test_ordinary_characters_take_the_place_of_compatibility_ones_one_by_one(fir
     assert all(unicodedata.normalize("NFKC", c) == r for c, r in zip(given_text, result, strict=True))
 
 
+def test_radicals_that_are_characters_become_these_and_parts_of_characters_stay():
+    assert join_lines("⻓江、⻅面、⺠法、⻄安、⻢⻋、⻛⻚、⺁⺅⺡") == "长江、见面、民法、西安、马车、风页、⺁⺅⺡"
+
+
+def test_full_width_letters_and_digits_become_ordinary_and_full_width_marks_stay():
+    assert join_lines("２０２３年，ＰＤＦ（ｖ１）：％") == "2023年，PDF（v1）：％"
+
+
 @given(st.text())
 def test_nothing_but_white_space_and_control_characters_is_lost(text):
     def kept(text: str) -> str:
         visible = (c for c in text if not c.isspace() and unicodedata.category(c) not in {"Cc", "Cs", "Cn"})
-        return unicodedata.normalize("NFKC", "".join(visible))
+        return unicodedata.normalize("NFKC", ordinary("".join(visible)))
 
     assert kept(join_lines(text)) == kept(text)
 
