@@ -9,6 +9,7 @@ from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.compute import limit_pools, thread_budget
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
+from chinese_llm_rag.llms.arguments import check_counts
 from chinese_llm_rag.llms.backend import ChatTemplateSource, Vocabulary
 from chinese_llm_rag.llms.huggingface_folder import find_folder
 from chinese_llm_rag.llms.huggingface_model import TransformersModel
@@ -90,7 +91,7 @@ class TransformersBackend(InProcessBackend):
         prefix_bytes: int = DEFAULT_PREFIX_BYTES,
         model_name: str | None = None,
     ) -> None:
-        _check_counts(
+        check_counts(
             context_window=(context_window, 1),
             n_threads=(n_threads, 1),
             n_batch=(n_batch, 1),
@@ -180,12 +181,3 @@ def _opened(
     if plan.rope_to_set is not None:
         set_model_rope(weights.network, plan.rope_to_set)
     return TransformersModel(weights, plan.tokenizer, n_batch=n_batch, context_window=plan.context_window)
-
-
-def _check_counts(**counts: tuple[int | None, int]) -> None:
-    for setting, (value, least) in counts.items():
-        if value is not None and value < least:
-            raise ConfigError(
-                say(f"{setting}={value!r}: expected {least} or more", f"{setting}={value!r} 无效，应不小于 {least}"),
-                setting=setting,
-            )

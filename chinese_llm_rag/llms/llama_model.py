@@ -6,7 +6,6 @@ whole batch, and its speculation crashes on long prompts.
 
 import contextlib
 import ctypes
-import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy.typing as npt
 
 from chinese_llm_rag.errors import ModelLoadError
 from chinese_llm_rag.language import say
+from chinese_llm_rag.llms.gguf_identity import gguf_identity
 from chinese_llm_rag.llms.llama_grammar import LlamaGrammar
 from chinese_llm_rag.llms.llama_log import take_errors
 from chinese_llm_rag.llms.llama_vocabulary import LlamaVocabulary
@@ -53,7 +53,7 @@ class LlamaWeights:
             raise ValueError("the file could not be loaded")
         self._users = 0
         self.adapters = [(self._adapter(file), scale) for file, scale in lora.items()]
-        self.identity = _identity(path, lora)
+        self.identity = gguf_identity(path, lora)
         self.vocabulary = LlamaVocabulary(api, self.pointer)
 
     @property
@@ -266,19 +266,3 @@ def _context_rope(api: Any, rope: RopeSpec, head_dim: int) -> dict[str, Any]:  #
 
 def _bytes(array: npt.NDArray[np.uint8]) -> Any:  # noqa: ANN401  # what ctypes functions of llama.cpp take
     return array.ctypes.data_as(ctypes.POINTER(ctypes.c_uint8))
-
-
-_SAMPLED = 65_536  # bytes read at each of some places of the file
-
-
-def _identity(path: Path, lora: Mapping[str, float]) -> str:
-    """A hash that tells weights apart without reading gigabytes: sizes and samples of the files."""
-    digest = hashlib.sha256()
-    for file, scale in ((str(path), 1.0), *lora.items()):
-        size = Path(file).stat().st_size
-        digest.update(f"{size} {scale!r};".encode())
-        with Path(file).open("rb") as opened:
-            for place in range(16):
-                opened.seek(place * max(0, size - _SAMPLED) // 15)
-                digest.update(opened.read(_SAMPLED))
-    return digest.hexdigest()[:32]

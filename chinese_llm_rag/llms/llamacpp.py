@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.compute import limit_pools, thread_budget
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.language import say
+from chinese_llm_rag.llms.arguments import check_choices, check_counts
 from chinese_llm_rag.llms.backend import ChatTemplateSource, Vocabulary
 from chinese_llm_rag.llms.gguf_plan import plan_gguf
 from chinese_llm_rag.llms.in_process import DEFAULT_PREFIX_BYTES, InProcessBackend, Runtime
@@ -80,14 +81,14 @@ class LlamaCppBackend(InProcessBackend):
         prefix_bytes: int = DEFAULT_PREFIX_BYTES,
         model_name: str | None = None,
     ) -> None:
-        _check_counts(
+        check_counts(
             context_window=(context_window, 1),
             n_threads=(n_threads, 1),
             n_gpu_layers=(n_gpu_layers, -1),
             n_batch=(n_batch, 1),
             prefix_bytes=(prefix_bytes, 0),
         )
-        _check_choices(kv_type, draft_model, flash_attention=flash_attention, prompt_lookup=prompt_lookup)
+        check_choices(kv_type, draft_model, flash_attention=flash_attention, prompt_lookup=prompt_lookup)
         path = Path(model_path)
         plan = plan_gguf(
             path,
@@ -160,34 +161,6 @@ def _draft_model(
             hint=say("use a smaller model of the same family", "请使用同一家族中较小的模型"),
         )
     return DraftModel(model)
-
-
-def _check_counts(**counts: tuple[int | None, int]) -> None:
-    for setting, (value, least) in counts.items():
-        if value is not None and value < least:
-            raise ConfigError(
-                say(f"{setting}={value!r}: expected {least} or more", f"{setting}={value!r} 无效，应不小于 {least}"),
-                setting=setting,
-            )
-
-
-def _check_choices(kv_type: str, draft_model: object, *, flash_attention: bool, prompt_lookup: bool) -> None:
-    if kv_type not in get_args(KvType):
-        expected = " | ".join(get_args(KvType))
-        raise ConfigError(
-            say(f"kv_type={kv_type!r}: expected {expected}", f"kv_type={kv_type!r} 无效，应为 {expected}"),
-            setting="kv_type",
-        )
-    if kv_type != "f16" and not flash_attention:
-        raise ConfigError(
-            say(f"kv_type={kv_type!r} needs flash_attention", f"kv_type={kv_type!r} 需要 flash_attention"),
-            setting="flash_attention",
-        )
-    if draft_model is not None and prompt_lookup:
-        raise ConfigError(
-            say("draft_model and prompt_lookup exclude each other", "draft_model 与 prompt_lookup 不能同时使用"),
-            setting="prompt_lookup",
-        )
 
 
 def _load_hint() -> str:

@@ -5,9 +5,9 @@ from typing import Any
 
 from chinese_llm_rag.llms.backend import Ability, ChatTemplateSource, GenerationParams, Vocabulary
 from chinese_llm_rag.llms.conversation import Turn
+from chinese_llm_rag.llms.json_grammar import schema_grammar
 from chinese_llm_rag.llms.server_dialect import ServerDialect, messages, prefix_before
 from chinese_llm_rag.llms.server_http import Connection, JsonObject
-from chinese_llm_rag.llms.xllamacpp_grammar import schema_grammar
 from chinese_llm_rag.models import FAMILY_ARCHITECTURE, FAMILY_VOCABULARY
 
 _SENTENCEPIECE = 1  # LLAMA_VOCAB_TYPE_SPM

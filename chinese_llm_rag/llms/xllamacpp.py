@@ -11,6 +11,7 @@ from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.compute import limit_pools, thread_budget
 from chinese_llm_rag.errors import ContextWindowExceededError, GenerationError, ModelLoadError
 from chinese_llm_rag.language import say
+from chinese_llm_rag.llms.arguments import check_choices, check_counts
 from chinese_llm_rag.llms.backend import (
     Ability,
     ChatTemplateSource,
@@ -19,15 +20,14 @@ from chinese_llm_rag.llms.backend import (
     TextChunk,
     Vocabulary,
 )
+from chinese_llm_rag.llms.gguf_identity import gguf_identity
 from chinese_llm_rag.llms.gguf_plan import gguf_shape, plan_gguf, read_split_gguf
 from chinese_llm_rag.llms.in_process import DEFAULT_PREFIX_BYTES, Runtime
-from chinese_llm_rag.llms.llama_model import _identity
-from chinese_llm_rag.llms.llamacpp import _check_choices, _check_counts
+from chinese_llm_rag.llms.json_grammar import schema_grammar
 from chinese_llm_rag.llms.memory_need import KvType
 from chinese_llm_rag.llms.rope import RopeSpec
 from chinese_llm_rag.llms.xllamacpp_answer import Pieces, completion_request
 from chinese_llm_rag.llms.xllamacpp_checks import check_other_files, check_window
-from chinese_llm_rag.llms.xllamacpp_grammar import schema_grammar
 from chinese_llm_rag.llms.xllamacpp_memory import check_seal, seal, under_a_name
 from chinese_llm_rag.llms.xllamacpp_params import ServerOptions, common_params
 from chinese_llm_rag.llms.xllamacpp_server import EmbeddedServer, Reply
@@ -99,7 +99,7 @@ class XllamacppBackend:
         n_parallel: int = 1,
         model_name: str | None = None,
     ) -> None:
-        _check_counts(
+        check_counts(
             context_window=(context_window, 1),
             n_threads=(n_threads, 1),
             n_gpu_layers=(n_gpu_layers, -1),
@@ -107,7 +107,7 @@ class XllamacppBackend:
             prefix_bytes=(prefix_bytes, 0),
             n_parallel=(n_parallel, 1),
         )
-        _check_choices(kv_type, draft_model, flash_attention=flash_attention, prompt_lookup=prompt_lookup)
+        check_choices(kv_type, draft_model, flash_attention=flash_attention, prompt_lookup=prompt_lookup)
         path = Path(model_path)
         adapters = dict(lora) if isinstance(lora, Mapping) else dict.fromkeys(lora, 1.0)
         plan = plan_gguf(
@@ -278,7 +278,7 @@ class XllamacppBackend:
     def _owner(self) -> str:
         """The file, its adapters, and how the cache is computed."""
         options = self._options
-        return f"xllamacpp {_identity(options.path, options.lora)} {options.kv_type} {self._rope}"
+        return f"xllamacpp {gguf_identity(options.path, options.lora)} {options.kv_type} {self._rope}"
 
     def _check_open(self) -> None:
         if self._server.closed:

@@ -1,8 +1,9 @@
 """A JSON schema as a grammar in llama.cpp's own notation (GBNF), so that every answer under it is valid.
 
-The engine that comes with xllamacpp for this purpose, LLGuidance, is not used: it takes a sentencepiece vocabulary's
-tokens without their leading spaces, so it allows what the schema forbids, and the server goes on unconstrained where
-the engine does not understand a schema. The grammar may allow less than the schema (one order of properties, no
+One converter for every runtime of llama.cpp. Those that come with the packages are not used: llama-cpp-python's drops
+bounds of numbers without a word; LLGuidance in xllamacpp takes a sentencepiece vocabulary's tokens without their
+leading spaces, so it allows what the schema forbids, and goes on unconstrained where it does not understand one. The
+grammar may allow less than the schema (one order of properties, no
 properties that it does not name, no free whitespace), never more; what cannot be kept to so is an error.
 """
 

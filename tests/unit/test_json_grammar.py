@@ -5,7 +5,7 @@ import json
 import pytest
 
 from chinese_llm_rag.errors import ConfigError
-from chinese_llm_rag.llms.xllamacpp_grammar import schema_grammar
+from chinese_llm_rag.llms.json_grammar import schema_grammar
 
 
 def rules(schema: object) -> dict[str, str]:
