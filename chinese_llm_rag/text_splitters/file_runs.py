@@ -2,6 +2,7 @@
 
 import bisect
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from langchain_core.documents import Document
@@ -20,6 +21,9 @@ _OWN_KEYS = {
 }
 _WITH_WALLS = {"slide", "sheet", "chapter", "section"}  # pages that no sentence goes on from
 _FRESH = {"slide", "sheet"}  # pages that stand under no heading of the page before
+
+
+_MARKDOWN = {"", ".md", ".markdown", ".mdx", ".txt", ".text"}
 
 
 class FileRun:
@@ -44,7 +48,9 @@ class FileRun:
             self._first_page = metadata["page_start"]
             self._offsets = metadata["page_offsets"]
             self.known = KnownStructure(
-                above=tuple(metadata.get("headings", ())), table_header=metadata.get("table_header", "")
+                above=tuple(metadata.get("headings", ())),
+                table_header=metadata.get("table_header", ""),
+                markdown=_may_be_markdown(metadata["source"]),
             )
 
     def metadata(self, span: Span) -> dict[str, Any]:
@@ -119,7 +125,13 @@ def _known_of_pages(pages: list[Document], text: str) -> KnownStructure:
                 headings.append((Span(start, end), mark["level"]))
             else:
                 tables.append(_table(text, base, start, end, mark))
-    return KnownStructure(tuple(headings), tuple(tables), tuple(walls), tuple(fresh))
+    markdown = _may_be_markdown(pages[0].metadata["source"])
+    return KnownStructure(tuple(headings), tuple(tables), tuple(walls), tuple(fresh), markdown=markdown)
+
+
+def _may_be_markdown(source: object) -> bool:
+    """Whether a line of the file that begins with # may be a heading: not in a PDF, nor an office file."""
+    return Path(str(source)).suffix.lower() in _MARKDOWN
 
 
 def _table(text: str, base: int, start: int, end: int, mark: Mapping[str, Any]) -> Table:

@@ -3,7 +3,7 @@
 import re
 from typing import Literal
 
-from chinese_llm_rag.chinese_text import HAN, display_width, ends_sentence
+from chinese_llm_rag.chinese_text import display_width, ends_sentence
 from chinese_llm_rag.text_splitters.heading_marks import ARTICLE, SPACE, HeadingMark
 
 # "line": the whole line is the heading. "lead": its first sentence is. "run": only the mark is, text follows it.
@@ -15,6 +15,7 @@ _ENDS_TEXT = "。；;，,、．.：:"  # no heading ends with these
 _ENDS_WEAK = _ENDS_TEXT + "!！…—"
 _INSIDE_TEXT = re.compile("[。；;]")
 _PUNCTUATION = re.compile("[，。；：、！？,;:?!]")
+_WORD = re.compile(r"[^\W_]")
 _LETTER = re.compile(r"[^\W\d_]")
 # What follows 第N章 where a text speaks of the chapter, or counts something by 条, 回, 节: 第一条消息, 第二回合.
 _REFERS = re.compile(r"[，、。；,;)）》」”~～—和与與及或至到之]|-\s?第|第[^页頁]{1,6}[页頁]")
@@ -32,19 +33,25 @@ _QUANTITY = re.compile(
     r"[\d.,，]*\s*(?:[%％‰℃°倍成亿億万萬千百元吨噸年月日号號时時分秒岁歲个個人名位次种種项項家台辆輛件条條篇页頁米克升]|美元|公里|千米|厘米|毫米|公斤|千克|毫升|小时|小時"
     r"|[kKmMgGtT]?[bB]\b|[kcm]?m\b|k?g\b|GHz|MHz)+(?=$|[\s，。、；：,;:)）的以左至到和与與及/])"
 )
+_LINE = re.compile(r"\s*\n[^\S\n]*([^\n]*\S)")  # the next one that is not blank
 _BRACKET_TITLE = re.compile(rf"{SPACE}*(?:【[^】\n]{{1,30}}】|[（(][^）)\n]{{1,30}}[）)])")
 
 
 def shape_of(text: str, mark: HeadingMark) -> Shape | None:
     """What the line is that begins with the mark; None where the mark only looks like one."""
-    if mark.group in ("certain", "named"):
-        return "line"
     rest = rest_of(text, mark)
-    if _LEADER.search(rest) or _goes_on_into(text, mark):
+    if mark.style == "hashes":
+        return "line" if _WORD.search(rest) else None
+    if _LEADER.search(rest) or _goes_on_into(text, mark) or _in_contents(text, mark, rest):
         return None
-    if mark.group == "ordinal":
-        return _article(text, mark, rest) if mark.rank == ARTICLE else _chapter(text, mark, rest)
-    return _weak(mark, rest)
+    if mark.style == "named":
+        return "line"
+    if mark.rank == ARTICLE:
+        return _article(text, mark, rest)
+    if mark.group in ("ordinal", "named"):
+        return _chapter(text, mark, rest)
+    shape = _weak(mark, rest)
+    return None if shape != "line" and text[mark.end - 1] == "\u3000" else shape
 
 
 def rest_of(text: str, mark: HeadingMark) -> str:
@@ -88,6 +95,18 @@ def _goes_on_into(text: str, mark: HeadingMark) -> bool:
     return not exempt and not ends_sentence(before) and len(before) * 2 >= _WIDE and display_width(before) >= _WIDE
 
 
+def _in_contents(text: str, mark: HeadingMark, rest: str) -> bool:
+    """Whether the line is an entry of a table of contents: beside others whose dots lead to a page number."""
+    following = _LINE.match(text, mark.line_end)
+    if following and _LEADER.search(following[1]):
+        return True
+    if not rest or not rest[-1].isdigit():
+        return False
+    end = text.rfind("\n", 0, mark.start)
+    before = text[text.rfind("\n", 0, max(end, 0)) + 1 : max(end, 0)]
+    return _LEADER.search(before.rstrip()) is not None
+
+
 def _article(text: str, mark: HeadingMark, rest: str) -> Shape | None:
     if not rest:
         return "line"
@@ -105,7 +124,7 @@ def _chapter(text: str, mark: HeadingMark, rest: str) -> Shape | None:
     if display_width(rest) > _WIDEST or rest[-1] in _ENDS_TEXT or _INSIDE_TEXT.search(rest) or _REFERS.match(rest):
         return None
     if is_glued(text, mark):
-        counted = mark.rank in (34, 36)  # 第一款规定, 第二项要求
+        counted = mark.rank in (34, 36) or mark.style == "appendix"  # 第一款规定, 附件一所列
         if counted or display_width(rest) >= _WIDE or _PUNCTUATION.search(rest) or _REFERS_GLUED.match(rest):
             return None
     return "line"
@@ -117,7 +136,7 @@ def _weak(mark: HeadingMark, rest: str) -> Shape | None:
     numeric = mark.group in ("decimal", "arabic")
     if numeric and _QUANTITY.match(rest):
         return None
-    if _is_heading_like(rest) and (mark.style != "bare" or re.search(HAN, rest) or rest[0].isupper()):
+    if _is_heading_like(rest):
         return "line"
     if mark.style == "bare":
         return None

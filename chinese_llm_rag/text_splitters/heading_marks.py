@@ -37,7 +37,7 @@ _MARK = re.compile(
     rf"(?P<hashes>\#{{1,6}})[ \t]+(?=\S)"
     rf"|第{SPACE}*(?P<ordinal>{_NUMBER}(?:-\d{{1,3}})?){SPACE}*(?P<unit>{_UNITS})(?P<sub>之{_HAN_NUMBER}{{1,3}})?"
     rf"|(?P<formal>{_FORMAL_NUMBER}{{1,3}})[、.．]"
-    rf"|(?P<han>[一二三四五六七八九十]{{1,4}})[、.．]"
+    rf"|(?P<han>[一二三四五六七八九十]{{1,4}})(?:[、.．]|\u3000+(?=\S))"
     rf"|[（(](?P<bracketed>[一二三四五六七八九十]{{1,4}})[）)]"
     r"|(?P<decimal>[1-9]\d?(?:[.．][1-9]\d?){1,4})(?![\d%％])(?:[.．、](?!\d))?"
     r"|(?P<arabic>[1-9]\d{0,2})[.．、](?!\d)"
@@ -46,6 +46,7 @@ _MARK = re.compile(
     r"|(?P<circle>[①-⑳])"
     rf"|(?P<bare>[1-9]\d?)(?={SPACE}+\S)"
     rf"|(?P<question>问题?|問題?|Q)\s?(?P<q>\d{{0,3}})\s?[:：]"
+    rf"|附[录錄件]{SPACE}*(?P<appendix>[A-Z]|{_HAN_NUMBER}{{1,3}}|\d{{1,2}})(?![A-Za-z\d])"
     rf"|(?P<named>{_NAMED})(?=(?:\*\*|__)?{SPACE}*$)"
     r")",
     re.MULTILINE,
@@ -63,6 +64,7 @@ _WEAK: dict[str, tuple[Group, int]] = {
     "circle": ("arabic", 88),
     "question": ("question", 95),
     "named": ("named", CHAPTER),
+    "appendix": ("named", CHAPTER),
     "hashes": ("certain", 0),
 }
 _VALUES = {
@@ -136,15 +138,18 @@ def _meaning(match: re.Match[str]) -> tuple[str, Group, int, tuple[int, ...]]:
         return f"decimal{len(numbers)}", group, rank + len(numbers) - 1, numbers
     if kind == "question":
         return kind, group, rank, (int(match["q"] or 0),)
-    if kind == "named":
-        return kind, group, rank, ()
-    return kind, group, rank, (ord(value) - ord("①") + 1 if kind == "circle" else parse_number(value),)
+    return kind, group, rank, () if kind == "named" else (parse_number(value),)
 
 
 def parse_number(numeral: str) -> int:
-    """The value of a Chinese numeral (二十一, 贰拾壹, 一二〇) or of digits."""
-    if numeral[0].isdecimal():
+    """The value of a Chinese numeral (二十一, 贰拾壹, 一二〇), of digits, of a letter (B is 2) or of ②."""
+    first = numeral[0]
+    if first.isdecimal():
         return int(numeral)
+    if "A" <= first <= "Z":
+        return ord(first) - ord("A") + 1
+    if "①" <= first <= "⑳":
+        return ord(first) - ord("①") + 1
     if not any(c in _POWERS or c in _TENS for c in numeral):
         return int("".join(str(_VALUES[c]) for c in numeral))
     total, digit = 0, 0

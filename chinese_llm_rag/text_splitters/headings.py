@@ -18,6 +18,7 @@ from chinese_llm_rag.text_splitters.heading_marks import ARTICLE, HeadingMark, h
 
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)[^\n]*\n(?:.*\n)*?^ {0,3}\1[`~]*[ \t]*$", re.MULTILINE)
 _CONTENTS = 3  # chapters one after the other without any text: a table of contents
+_NOTES = ("circle", "half")  # marks of notes and of short lists, never of sections
 _PROMPTS = 4  # so many lines with one # in Latin letters, and none with two, are not headings
 _LONGEST_TITLE = 120  # characters; a longer "heading" is a paragraph that looks like one
 _DEEPER = {"certain": 0, "named": 1, "ordinal": 1, "han": 2, "decimal": 2, "arabic": 3, "question": 4}
@@ -47,19 +48,28 @@ class Heading:
         return self.mark.start
 
 
-def find_headings(text: str, certain: Sequence[tuple[Span, int]] = (), outside: Sequence[Span] = ()) -> list[Heading]:
+def find_headings(
+    text: str,
+    certain: Sequence[tuple[Span, int]] = (),
+    outside: Sequence[Span] = (),
+    *,
+    markdown: bool = True,
+) -> list[Heading]:
     """Headings and list items of a text, in order.
 
     Args:
         text: whose lines are looked at.
         certain: headings that are known, with their levels, in order.
         outside: spans that hold no headings, such as tables, in order.
+        markdown: whether lines that begin with # are headings.
     """
     fences = [Span(*match.span()) for match in _FENCE.finditer(text)] if "```" in text or "~~~" in text else []
     blocked = sorted([*outside, *fences, *(span for span, _ in certain)], key=lambda span: span.start)
-    marks = _without_prompts(text, [mark for mark in heading_marks(text) if not _lies_in(mark, blocked)])
+    marks = [mark for mark in heading_marks(text) if not _lies_in(mark, blocked)]
+    if not markdown or _has_prompts(text, marks):
+        marks = [mark for mark in marks if mark.style != "hashes"]
     shaped = [(mark, shape) for mark in marks if (shape := shape_of(text, mark)) is not None]
-    shaped = _in_sequence(text, _with_top_decimals(shaped))
+    shaped = _in_sequence(text, _with_top_decimals(text, shaped))
     headings = [_heading(text, mark, shape) for mark, shape in shaped]
     headings.extend(_certain(text, span, level) for span, level in certain)
     headings.sort(key=lambda heading: heading.start)
@@ -72,13 +82,11 @@ def _lies_in(mark: HeadingMark, spans: Sequence[Span]) -> bool:
     return index >= 0 and spans[index].end > mark.start
 
 
-def _without_prompts(text: str, marks: list[HeadingMark]) -> list[HeadingMark]:
-    """Without lines such as "# apt-get update": commands and comments, in a text that has no other # headings."""
+def _has_prompts(text: str, marks: list[HeadingMark]) -> bool:
+    """Whether lines such as "# apt-get update" are commands and comments: no other lines with # are there."""
     hashes = [mark for mark in marks if mark.style == "hashes"]
     n_chinese = sum(re.search(HAN, rest_of(text, mark)) is not None for mark in hashes)
-    if len(hashes) < _PROMPTS or any(mark.rank > 1 for mark in hashes) or 2 * n_chinese > len(hashes):
-        return marks
-    return [mark for mark in marks if mark.style != "hashes"]
+    return len(hashes) >= _PROMPTS and all(mark.rank == 1 for mark in hashes) and 2 * n_chinese <= len(hashes)
 
 
 def _certain(text: str, span: Span, level: int) -> Heading:
@@ -109,7 +117,7 @@ def _title_below(text: str, mark: HeadingMark) -> int:
     return match.end()
 
 
-def _with_top_decimals(shaped: Iterable[tuple[HeadingMark, Shape]]) -> list[tuple[HeadingMark, Shape]]:
+def _with_top_decimals(text: str, shaped: Iterable[tuple[HeadingMark, Shape]]) -> list[tuple[HeadingMark, Shape]]:
     """With "1" and "1." as what 1.1 belongs to, where 1.1 follows; other numbers without a dot are no marks."""
     result: list[tuple[HeadingMark, Shape]] = []
     following: tuple[int, ...] = ()
@@ -120,7 +128,7 @@ def _with_top_decimals(shaped: Iterable[tuple[HeadingMark, Shape]]) -> list[tupl
                 following = mark.numbers
             elif mark.style == "arabic":
                 result.append((mark, shape))
-            elif following == (mark.number + 1,) and shape == "line":
+            elif following == (mark.number + 1,) and shape == "line" and _is_name(rest_of(text, mark)):
                 result.append((replace(mark, style="decimal1"), shape))
                 following = mark.numbers
             continue
@@ -130,16 +138,22 @@ def _with_top_decimals(shaped: Iterable[tuple[HeadingMark, Shape]]) -> list[tupl
     return result[::-1]
 
 
+def _is_name(text: str) -> bool:
+    return text[0].isupper() or re.search(HAN, text) is not None
+
+
 def _in_sequence(text: str, shaped: list[tuple[HeadingMark, Shape]]) -> list[tuple[HeadingMark, Shape]]:
     """Those that begin counting, or go on from another of their style, or are plain enough by themselves."""
     by_style: dict[str, list[HeadingMark]] = {}
     for mark, _ in shaped:
         by_style.setdefault(mark.style, []).append(mark)
     place = {mark.start: index for marks in by_style.values() for index, mark in enumerate(marks)}
-    return [(mark, shape) for mark, shape in shaped if _counts(text, mark, by_style[mark.style], place[mark.start])]
+    return [
+        (mark, shape) for mark, shape in shaped if _counts(text, mark, shape, by_style[mark.style], place[mark.start])
+    ]
 
 
-def _counts(text: str, mark: HeadingMark, alike: list[HeadingMark], index: int) -> bool:
+def _counts(text: str, mark: HeadingMark, shape: Shape, alike: list[HeadingMark], index: int) -> bool:
     """Whether the mark, alike[index], is part of a count."""
     before = alike[index - 1] if index else None
     after = alike[index + 1] if index + 1 < len(alike) else None
@@ -157,7 +171,7 @@ def _counts(text: str, mark: HeadingMark, alike: list[HeadingMark], index: int) 
         run = alike[max(last - 2, 0) : last + 1]
         counted = {text[other.end : other.end + 2] for other in run}
         return len(run) == 3 and _follows(run[0], run[1]) and _follows(run[1], run[2]) and len(counted) == 3
-    if mark.group == "arabic":
+    if mark.group == "arabic" or (mark.group == "decimal" and shape != "line"):
         return goes_on or goes_ahead
     return mark.number == 1 or goes_on or goes_ahead
 
@@ -188,7 +202,7 @@ def _without_lists(text: str, headings: list[Heading]) -> Iterable[Heading]:
         else:
             enough = run >= (1 if heading.mark.group == "arabic" else _CONTENTS)
             listed = enough and (bodiless[i] or is_last)
-            run_in = heading.mark.group == "arabic" and heading.shape == "run"
+            run_in = heading.mark.group == "arabic" and (heading.shape == "run" or heading.mark.style in _NOTES)
             yield replace(heading, title="", is_item=True) if listed or run_in else heading
 
 

@@ -183,6 +183,8 @@ def _ends(top: HeadingMark, top_inner: HeadingMark | None, mark: HeadingMark, in
         return inner is None or not _stands_below(inner, top)
     if top.group == "certain":
         return top_inner is not None and top_inner.group == mark.group and top_inner.rank >= mark.rank
+    if top.group == "named" and mark.group in ("han", "decimal"):
+        return True  # a preface or an appendix stands beside what is numbered
     return _comparable(top, mark) and not _stands_below(mark, top)
 
 

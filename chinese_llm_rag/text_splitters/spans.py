@@ -23,6 +23,7 @@ class KnownStructure:
         fresh: where the headings before are over, such as the beginning of a sheet.
         above: headings above the whole text.
         table_header: of the table in whose rows the text begins, where it does; "" else.
+        markdown: whether lines that begin with # may be headings.
     """
 
     headings: tuple[tuple[Span, int], ...] = ()
@@ -31,6 +32,7 @@ class KnownStructure:
     fresh: tuple[int, ...] = ()
     above: tuple[str, ...] = ()
     table_header: str = ""
+    markdown: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,7 @@ def _outline(text: str, known: KnownStructure) -> Outline:
     if known.table_header and (rest := continued_table(text, known.table_header)):
         tables = [rest, *(table for table in tables if table.start >= rest.end)]
     tables = find_tables(text, tables)
-    headings = find_headings(text, known.headings, [table.span for table in tables])
+    headings = find_headings(text, known.headings, [table.span for table in tables], markdown=known.markdown)
     titles = {heading.title for heading in headings}
     above = [title for title in known.above if title not in titles]
     return build_outline(text, headings, tables, above=above, fresh=known.fresh)
