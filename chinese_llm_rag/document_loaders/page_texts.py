@@ -1,6 +1,8 @@
 """What every reader of a format returns."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from chinese_llm_rag.schema import Mark, Place
 
@@ -33,3 +35,31 @@ class PageTexts:
     problems: tuple[str, ...] = ()
     pages: tuple[PageDetails, ...] = ()
     encoding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """What a user may say about a file that the file does not say itself.
+
+    Attributes:
+        encoding: of a text, as Python names it; found out where it is None.
+        passwords: tried in order on an encrypted file.
+    """
+
+    encoding: str | None = None
+    passwords: tuple[str, ...] = ()
+
+
+NO_OPTIONS = LoadOptions()
+
+
+class Reader(Protocol):
+    """What reads one format; a function `(data, path, options) -> PageTexts`."""
+
+    def __call__(self, data: bytes, path: Path, options: LoadOptions = NO_OPTIONS) -> PageTexts:
+        """The texts of a file.
+
+        Raises:
+            DocumentError: it cannot be read, or exceeds a bound.
+        """
+        ...

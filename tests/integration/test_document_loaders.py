@@ -1,4 +1,4 @@
-"""Loaders of text and Markdown, and what holds for a file of any format."""
+"""Loaders of text and Markdown, and what holds for a file of any format. For encodings see unit/test_encodings.py."""
 
 import codecs
 import hashlib
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typst
 
-from chinese_llm_rag.document_loaders import FORMATS, ChineseFileLoader, is_supported, load_file
+from chinese_llm_rag.document_loaders import FORMATS, ChineseFileLoader, LoadOptions, is_supported, load_file
 from chinese_llm_rag.errors import DocumentError
 from chinese_llm_rag.text_splitters import ChineseTextSplitter
 
@@ -42,6 +42,8 @@ def test_text_is_one_page_exactly_as_the_file_has_it(tmp_path):
         "page": 1,
         "n_pages": 1,
         "start": 0,
+        "encoding": "utf-8",
+        "marks": [{"kind": "heading", "start": 2, "end": 4, "level": 1, "header_end": 0, "first_row": 0}],
     }
     assert loaded.problems == ()
 
@@ -51,24 +53,23 @@ def test_a_utf8_byte_order_mark_is_no_part_of_the_text():
     assert texts(codecs.BOM_UTF8 * 2 + "甲".encode(), "a.txt") == ["\ufeff甲"]  # a second one is a character
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "gb18030", "big5", "shift_jis"])
-def test_text_in_another_encoding_is_refused_with_the_first_bad_byte(encoding):
-    data = "ab檢索".encode(encoding)
-    error = refused(data, "a.txt")
-    assert f"byte 2 is {data[2]:#04x}" in str(error)
-    assert "iconv" in (error.hint or "")
+def test_text_in_another_encoding_is_read_and_the_encoding_is_recorded():
+    text = "他们说这个问题很重要，所以我们应该把资料都收集起来。"
+    (page,) = load_file(Path("a.txt"), text.encode("gbk")).pages
+    assert (page.page_content, page.metadata["encoding"]) == (text, "gb18030")
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"])
-def test_wide_unicode_is_refused_and_its_mark_named(encoding):
-    mark = {"utf-16-be": codecs.BOM_UTF16_BE, "utf-32-be": codecs.BOM_UTF32_BE, "utf-16-le": codecs.BOM_UTF16_LE}
-    mark["utf-32-le"] = codecs.BOM_UTF32_LE
-    error = refused(mark.get(encoding, b"") + "检索ab".encode(encoding), "a.txt")
-    assert encoding[:6].upper() in str(error)
+def test_the_user_may_name_the_encoding(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes("é,ü\n1,2\n".encode("latin-1"))
+    with pytest.raises(DocumentError, match="not UTF-8"):
+        load_file(path)
+    assert "é" in load_file(path, options=LoadOptions(encoding="latin-1")).pages[0].page_content
+    assert "é" in ChineseFileLoader(path, encoding="latin-1").load()[0].page_content
 
 
-def test_wide_unicode_without_a_mark_is_refused_for_its_nul_characters():
-    assert "NUL" in str(refused("plain".encode("utf-16-le"), "a.txt"))
+def test_text_with_nul_characters_is_refused():
+    assert "NUL" in str(refused(b"a\0b", "a.txt"))
 
 
 def test_text_that_is_cut_off_inside_a_character_is_refused():
@@ -101,7 +102,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path):
         load_file(tmp_path / "folder.txt")
 
 
-@pytest.mark.parametrize("name", ["表.xlsx", "无后缀", ".pdf"])
+@pytest.mark.parametrize("name", ["表.odt", "无后缀", ".pdf"])
 def test_an_unknown_extension_is_refused_and_the_known_ones_named(name):
     message = str(refused(b"x", name))
     assert all(extension in message for extension in FORMATS)
@@ -109,7 +110,7 @@ def test_an_unknown_extension_is_refused_and_the_known_ones_named(name):
 
 def test_extensions_are_known_whatever_their_case():
     assert all(is_supported(Path(name)) for name in ("a.PDF", "a.Txt", "a.md", "a.MARKDOWN"))
-    assert not any(is_supported(Path(name)) for name in ("a.doc", "pdf", ".pdf", "a.pdf.zip"))
+    assert not any(is_supported(Path(name)) for name in ("a.odt", "pdf", ".pdf", "a.pdf.zip"))
 
 
 def test_the_loader_is_a_langchain_loader(tmp_path):

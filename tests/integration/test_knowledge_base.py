@@ -154,7 +154,7 @@ def test_removing_an_unknown_name_changes_nothing(base, documents):
 
 
 def test_a_bad_file_is_listed_with_its_reason_and_the_others_go_in(base, documents):
-    (documents / "坏.txt").write_bytes("中文".encode("gb18030"))
+    (documents / "坏.txt").write_bytes("中文".encode() + b"\xff")
     (documents / "空.txt").write_bytes(b"")
     report = base.ingest([documents])
     assert len(report.of("added")) == 3
