@@ -18,10 +18,10 @@ import numpy as np
 
 from chinese_llm_rag.compute import limit_pools, thread_budget
 from chinese_llm_rag.llms.huggingface import TransformersBackend
-from chinese_llm_rag.llms.llama_log import capture_log
-from chinese_llm_rag.llms.llama_model import ContextOptions, LlamaCppModel, LlamaWeights
+from chinese_llm_rag.llms.in_process.token_model import TokenModel
+from chinese_llm_rag.llms.llama.log import capture_log
+from chinese_llm_rag.llms.llama.model import ContextOptions, LlamaCppModel, LlamaWeights
 from chinese_llm_rag.llms.rope import RopeSpec
-from chinese_llm_rag.llms.token_model import TokenModel
 
 TARGET = 0.02
 N_LAST = 64

@@ -19,8 +19,8 @@ from pathlib import Path
 from long_prompts import rule_book
 
 from chinese_llm_rag.llms.backend import GenerationParams
-from chinese_llm_rag.llms.gguf_header import read_gguf_header
-from chinese_llm_rag.llms.gguf_plan import gguf_shape
+from chinese_llm_rag.llms.gguf.header import read_gguf_header
+from chinese_llm_rag.llms.gguf.plan import gguf_shape
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
 from chinese_llm_rag.llms.packaged import packaged_model_path
 

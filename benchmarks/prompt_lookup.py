@@ -18,9 +18,9 @@ from pathlib import Path
 from long_prompts import rule_book
 
 from chinese_llm_rag.llms.backend import GenerationParams
+from chinese_llm_rag.llms.in_process.speculation import PromptLookup
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
 from chinese_llm_rag.llms.packaged import packaged_model_path
-from chinese_llm_rag.llms.speculation import PromptLookup
 
 QUOTING, NOT_QUOTING = 1.3, 0.95
 DEMO = Path(__file__).parents[1] / "demo"

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from chinese_llm_rag.errors import ConfigError, RagError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.llms.gguf_plan import gguf_rope, gguf_shape, kin_of_gguf, read_split_gguf
-from chinese_llm_rag.llms.hf_config import LoraFolder, is_lora_folder, kin_of_folder, read_hf_folder, read_lora_folder
+from chinese_llm_rag.llms.gguf.plan import gguf_rope, gguf_shape, kin_of_gguf, read_split_gguf
+from chinese_llm_rag.llms.hf.config import LoraFolder, is_lora_folder, kin_of_folder, read_hf_folder, read_lora_folder
 from chinese_llm_rag.llms.machine_memory import machine_memory
 from chinese_llm_rag.llms.memory_need import GIB, KvType, ModelShape, fit_hint, kv_bytes, largest_window, memory_need
 from chinese_llm_rag.llms.rope import RopeSpec

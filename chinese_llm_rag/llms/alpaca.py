@@ -31,7 +31,7 @@ from chinese_llm_rag.llms.async_pieces import iterate_in_thread
 from chinese_llm_rag.llms.backend import GenerationParams, Prompt, TextChunk
 from chinese_llm_rag.llms.conversation import Turn, conversation
 from chinese_llm_rag.llms.sampling import FORBID_EXTRA, SamplesFromBackend, Tally, strip_start
-from chinese_llm_rag.llms.server_turns import AnswersTurns
+from chinese_llm_rag.llms.servers.turns import AnswersTurns
 from chinese_llm_rag.llms.structured import structured
 from chinese_llm_rag.llms.template_choice import RenderPrompt, TemplateName, build_template
 

@@ -11,15 +11,15 @@ from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.arguments import check_counts
 from chinese_llm_rag.llms.backend import ChatTemplateSource, Vocabulary
-from chinese_llm_rag.llms.huggingface_folder import find_folder
-from chinese_llm_rag.llms.huggingface_model import TransformersModel
-from chinese_llm_rag.llms.huggingface_plan import FolderPlan, plan_folder
-from chinese_llm_rag.llms.huggingface_rope import set_model_rope
-from chinese_llm_rag.llms.huggingface_tokenizer import same_tokens
-from chinese_llm_rag.llms.huggingface_weights import Attention, Dtype, Quantization, WeightOptions, load_weights
-from chinese_llm_rag.llms.in_process import DEFAULT_PREFIX_BYTES, InProcessBackend, Runtime
+from chinese_llm_rag.llms.hf.folder import find_folder
+from chinese_llm_rag.llms.hf.model import TransformersModel
+from chinese_llm_rag.llms.hf.plan import FolderPlan, plan_folder
+from chinese_llm_rag.llms.hf.rope import set_model_rope
+from chinese_llm_rag.llms.hf.tokenizer import same_tokens
+from chinese_llm_rag.llms.hf.weights import Attention, Dtype, Quantization, WeightOptions, load_weights
+from chinese_llm_rag.llms.in_process.backend import DEFAULT_PREFIX_BYTES, InProcessBackend, Runtime
+from chinese_llm_rag.llms.in_process.speculation import Drafter, DraftModel, PromptLookup
 from chinese_llm_rag.llms.rope import RopeSpec
-from chinese_llm_rag.llms.speculation import Drafter, DraftModel, PromptLookup
 from chinese_llm_rag.offline import forbid_calling_home
 
 # What torch, transformers, peft and the packages for quantized weights raise; safetensors adds its own error.

@@ -11,13 +11,13 @@ from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.arguments import check_choices, check_counts
 from chinese_llm_rag.llms.backend import ChatTemplateSource, Vocabulary
-from chinese_llm_rag.llms.gguf_plan import plan_gguf
-from chinese_llm_rag.llms.in_process import DEFAULT_PREFIX_BYTES, InProcessBackend, Runtime
-from chinese_llm_rag.llms.llama_log import capture_log, take_errors
-from chinese_llm_rag.llms.llama_model import ContextOptions, LlamaCppModel, LlamaWeights
+from chinese_llm_rag.llms.gguf.plan import plan_gguf
+from chinese_llm_rag.llms.in_process.backend import DEFAULT_PREFIX_BYTES, InProcessBackend, Runtime
+from chinese_llm_rag.llms.in_process.speculation import Drafter, DraftModel, PromptLookup
+from chinese_llm_rag.llms.llama.log import capture_log, take_errors
+from chinese_llm_rag.llms.llama.model import ContextOptions, LlamaCppModel, LlamaWeights
 from chinese_llm_rag.llms.memory_need import KvType
 from chinese_llm_rag.llms.rope import RopeSpec
-from chinese_llm_rag.llms.speculation import Drafter, DraftModel, PromptLookup
 
 # What ctypes, numpy and the allocator raise around llama.cpp, and we on its status codes.
 FOREIGN_ERRORS: tuple[type[Exception], ...] = (

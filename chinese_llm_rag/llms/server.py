@@ -17,14 +17,14 @@ from chinese_llm_rag.llms.backend import (
 )
 from chinese_llm_rag.llms.chat_template import neutral
 from chinese_llm_rag.llms.conversation import Turn
-from chinese_llm_rag.llms.server_detection import ServerKind, open_dialect
-from chinese_llm_rag.llms.server_dialect import EncodesText, ServerDialect, messages
-from chinese_llm_rag.llms.server_http import Connection, JsonObject
-from chinese_llm_rag.llms.server_logprobs import logprob_fields
-from chinese_llm_rag.llms.server_schema import check_is_json
-from chinese_llm_rag.llms.server_stream import AnswerReader
-from chinese_llm_rag.llms.server_tokens import PromptEncoder
-from chinese_llm_rag.llms.token_model import Tokenizer
+from chinese_llm_rag.llms.in_process.token_model import Tokenizer
+from chinese_llm_rag.llms.servers.detection import ServerKind, open_dialect
+from chinese_llm_rag.llms.servers.dialect import EncodesText, ServerDialect, messages
+from chinese_llm_rag.llms.servers.http import Connection, JsonObject
+from chinese_llm_rag.llms.servers.logprobs import logprob_fields
+from chinese_llm_rag.llms.servers.schema import check_is_json
+from chinese_llm_rag.llms.servers.stream import AnswerReader
+from chinese_llm_rag.llms.servers.tokens import PromptEncoder
 
 ServerMode = Literal["completions", "chat"]
 

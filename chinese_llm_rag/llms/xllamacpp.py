@@ -20,18 +20,18 @@ from chinese_llm_rag.llms.backend import (
     TextChunk,
     Vocabulary,
 )
-from chinese_llm_rag.llms.gguf_identity import gguf_identity
-from chinese_llm_rag.llms.gguf_plan import gguf_shape, plan_gguf, read_split_gguf
-from chinese_llm_rag.llms.in_process import DEFAULT_PREFIX_BYTES, Runtime
+from chinese_llm_rag.llms.gguf.identity import gguf_identity
+from chinese_llm_rag.llms.gguf.plan import gguf_shape, plan_gguf, read_split_gguf
+from chinese_llm_rag.llms.in_process.backend import DEFAULT_PREFIX_BYTES, Runtime
 from chinese_llm_rag.llms.json_grammar import schema_grammar
 from chinese_llm_rag.llms.memory_need import KvType
 from chinese_llm_rag.llms.rope import RopeSpec
-from chinese_llm_rag.llms.xllamacpp_answer import Pieces, completion_request
-from chinese_llm_rag.llms.xllamacpp_checks import check_other_files, check_window
-from chinese_llm_rag.llms.xllamacpp_memory import check_seal, seal, under_a_name
-from chinese_llm_rag.llms.xllamacpp_params import ServerOptions, common_params
-from chinese_llm_rag.llms.xllamacpp_server import EmbeddedServer, Reply
-from chinese_llm_rag.llms.xllamacpp_vocabulary import ServerVocabulary
+from chinese_llm_rag.llms.xllama.answer import Pieces, completion_request
+from chinese_llm_rag.llms.xllama.checks import check_other_files, check_window
+from chinese_llm_rag.llms.xllama.memory import check_seal, seal, under_a_name
+from chinese_llm_rag.llms.xllama.params import ServerOptions, common_params
+from chinese_llm_rag.llms.xllama.server import EmbeddedServer, Reply
+from chinese_llm_rag.llms.xllama.vocabulary import ServerVocabulary
 
 # What xllamacpp, HTTP over a socket and the allocator raise, and we on the server's refusals.
 FOREIGN_ERRORS: tuple[type[Exception], ...] = (

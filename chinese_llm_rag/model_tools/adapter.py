@@ -16,7 +16,7 @@ import numpy as np
 
 from chinese_llm_rag.errors import ModelLoadError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.llms.hf_weights import read_json
+from chinese_llm_rag.llms.hf.stored_weights import read_json
 from chinese_llm_rag.model_tools.tensors import Floats, Tensor, open_tensors
 
 CONFIG = "adapter_config.json"

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.llms.gguf_header import read_gguf_header
-from chinese_llm_rag.llms.hf_config import HfFolder, is_lora_folder, read_hf_folder
+from chinese_llm_rag.llms.gguf.header import read_gguf_header
+from chinese_llm_rag.llms.hf.config import HfFolder, is_lora_folder, read_hf_folder
 from chinese_llm_rag.llms.rope import RopeSpec, yarn_attention_factor
 from chinese_llm_rag.llms.rope_in_file import rope_of_gguf
 from chinese_llm_rag.model_tools.gguf_metadata import add_metadata, add_rope, add_vocabulary

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from chinese_llm_rag.llms.hf_config import HfFolder
+from chinese_llm_rag.llms.hf.config import HfFolder
 from chinese_llm_rag.llms.rope import RopeSpec, yarn_attention_factor
 from chinese_llm_rag.model_tools.vocabulary import Vocabulary
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.llms.hf_config import HfFolder, is_lora_folder, read_hf_folder
+from chinese_llm_rag.llms.hf.config import HfFolder, is_lora_folder, read_hf_folder
 from chinese_llm_rag.model_tools.adapter import read_adapter
 from chinese_llm_rag.model_tools.merge_check import check_merged
 from chinese_llm_rag.model_tools.merge_plan import Weight, plan, vocabulary_size_of

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from chinese_llm_rag.errors import ModelLoadError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.llms.hf_config import read_hf_folder
+from chinese_llm_rag.llms.hf.config import read_hf_folder
 from chinese_llm_rag.model_tools.merge_plan import Weight
 from chinese_llm_rag.model_tools.tensors import open_tensors
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from chinese_llm_rag.errors import ModelLoadError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.llms.hf_config import HfFolder
-from chinese_llm_rag.llms.hf_weights import read_json
+from chinese_llm_rag.llms.hf.config import HfFolder
+from chinese_llm_rag.llms.hf.stored_weights import read_json
 from chinese_llm_rag.llms.rope_in_file import rope_of_config
 from chinese_llm_rag.model_tools.adapter import Adapter
 from chinese_llm_rag.models import LORA, LoraPackage, Rope

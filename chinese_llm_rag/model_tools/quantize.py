@@ -10,8 +10,8 @@ from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.compute import thread_budget
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.llms.gguf_header import read_gguf_header
-from chinese_llm_rag.llms.llama_log import capture_log, take_errors
+from chinese_llm_rag.llms.gguf.header import read_gguf_header
+from chinese_llm_rag.llms.llama.log import capture_log, take_errors
 from chinese_llm_rag.model_tools.selection import normal_type
 
 # Those that need no importance matrix.

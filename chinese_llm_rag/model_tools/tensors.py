@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.errors import ModelLoadError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.llms.hf_weights import safetensors_header
+from chinese_llm_rag.llms.hf.stored_weights import safetensors_header
 
 Floats = NDArray[np.float32]
 

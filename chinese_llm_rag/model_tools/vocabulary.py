@@ -7,7 +7,7 @@ from typing import Any
 
 from chinese_llm_rag.errors import ModelLoadError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.llms.hf_weights import read_json
+from chinese_llm_rag.llms.hf.stored_weights import read_json
 from chinese_llm_rag.model_tools.sentencepiece_model import (
     CONTROL,
     UNKNOWN,

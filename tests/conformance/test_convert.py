@@ -12,8 +12,8 @@ import transformers
 from gguf import GGUFReader
 
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
-from chinese_llm_rag.llms.gguf_header import read_gguf_header
-from chinese_llm_rag.llms.llama_log import capture_log
+from chinese_llm_rag.llms.gguf.header import read_gguf_header
+from chinese_llm_rag.llms.llama.log import capture_log
 from chinese_llm_rag.llms.rope_in_file import rope_of_gguf
 from chinese_llm_rag.model_tools.convert import convert_to_gguf, paired_rows
 from chinese_llm_rag.model_tools.quantize import quantize_gguf

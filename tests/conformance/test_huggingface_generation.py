@@ -12,11 +12,11 @@ import transformers
 
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.llms.backend import Control, GenerationParams
+from chinese_llm_rag.llms.hf.model import LoadedWeights, TransformersModel
 from chinese_llm_rag.llms.huggingface import TransformersBackend
-from chinese_llm_rag.llms.huggingface_model import LoadedWeights, TransformersModel
+from chinese_llm_rag.llms.in_process.speculation import PromptLookup
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
 from chinese_llm_rag.llms.rope import RopeSpec
-from chinese_llm_rag.llms.speculation import PromptLookup
 
 small_models = sys.modules["small_models"]
 

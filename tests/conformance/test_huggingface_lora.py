@@ -173,7 +173,7 @@ class TestLora:
         assert "models merge" in str(caught.value.hint)
 
     def test_the_16k_package_of_the_family_brings_its_rope(self, base: Path, tmp_path: Path, monkeypatch) -> None:
-        from chinese_llm_rag.llms import huggingface_plan
+        from chinese_llm_rag.llms.hf import plan as huggingface_plan
         from chinese_llm_rag.models import FAMILY_VOCABULARY
 
         adapter = write_adapter(tmp_path / "chinese-alpaca-2-lora-7b-16k")

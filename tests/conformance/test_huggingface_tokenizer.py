@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from chinese_llm_rag.errors import ModelLoadError
 from chinese_llm_rag.llms.backend import Control
-from chinese_llm_rag.llms.huggingface_tokenizer import (
+from chinese_llm_rag.llms.hf.tokenizer import (
     FastTokenizer,
     SpecialTokens,
     folder_chat_template,

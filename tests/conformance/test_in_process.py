@@ -20,9 +20,9 @@ from chinese_llm_rag.errors import ConfigError, ContextWindowExceededError, Mode
 from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM
 from chinese_llm_rag.llms.backend import GenerationParams
 from chinese_llm_rag.llms.huggingface import TransformersBackend
-from chinese_llm_rag.llms.in_process import InProcessBackend
+from chinese_llm_rag.llms.in_process.backend import InProcessBackend
+from chinese_llm_rag.llms.in_process.sampler import guided
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
-from chinese_llm_rag.llms.sampler import guided
 
 small_models = sys.modules["small_models"]
 

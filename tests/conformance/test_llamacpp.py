@@ -11,11 +11,11 @@ import pytest
 
 from chinese_llm_rag import compute
 from chinese_llm_rag.errors import ConfigError, GenerationError, MissingDependencyError, ModelLoadError
-from chinese_llm_rag.llms import in_process
 from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca
 from chinese_llm_rag.llms.backend import ChatTemplateSource, Control, GenerationParams
 from chinese_llm_rag.llms.chat_template import alpaca2_prompt
 from chinese_llm_rag.llms.conversation import Turn
+from chinese_llm_rag.llms.in_process import backend as in_process
 from chinese_llm_rag.llms.jinja_template import JinjaChatTemplate
 from chinese_llm_rag.llms.llamacpp import FOREIGN_ERRORS, LlamaCppBackend
 

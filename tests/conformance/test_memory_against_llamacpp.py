@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import small_models
 
-from chinese_llm_rag.llms.gguf_plan import plan_gguf
+from chinese_llm_rag.llms.gguf.plan import plan_gguf
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
 from chinese_llm_rag.llms.memory_need import KvType
 

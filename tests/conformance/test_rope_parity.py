@@ -15,10 +15,10 @@ import pytest
 
 from chinese_llm_rag.llms.backend import GenerationParams
 from chinese_llm_rag.llms.huggingface import TransformersBackend
-from chinese_llm_rag.llms.llama_log import capture_log
-from chinese_llm_rag.llms.llama_model import ContextOptions, LlamaCppModel, LlamaWeights
+from chinese_llm_rag.llms.in_process.token_model import TokenModel
+from chinese_llm_rag.llms.llama.log import capture_log
+from chinese_llm_rag.llms.llama.model import ContextOptions, LlamaCppModel, LlamaWeights
 from chinese_llm_rag.llms.rope import RopeSpec
-from chinese_llm_rag.llms.token_model import TokenModel
 
 small_models = sys.modules["small_models"]
 

@@ -12,8 +12,8 @@ from chinese_llm_rag.errors import ModelLoadError
 from chinese_llm_rag.llms.backend import Control
 from chinese_llm_rag.llms.chat_template import alpaca2_prompt
 from chinese_llm_rag.llms.conversation import Turn
+from chinese_llm_rag.llms.hf.sentencepiece import SentencePieceTokenizer
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
-from chinese_llm_rag.llms.sentencepiece_tokenizer import SentencePieceTokenizer
 
 small_models = sys.modules["small_models"]
 FAMILY = Path(__file__).parents[2].parent / "shared/data/tokenizer/tokenizer.model"

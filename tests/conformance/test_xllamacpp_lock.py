@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 import xllamacpp
 
+from chinese_llm_rag.llms.xllama.server import EmbeddedServer, _UnixConnection
 from chinese_llm_rag.llms.xllamacpp import XllamacppBackend
-from chinese_llm_rag.llms.xllamacpp_server import EmbeddedServer, _UnixConnection
 
 small_models = sys.modules["small_models"]
 

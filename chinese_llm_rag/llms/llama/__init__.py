@@ -1,0 +1,1 @@
+"""llama.cpp's C interface, as llama-cpp-python gives it."""

@@ -1,0 +1,1 @@
+"""Servers with the OpenAI interface."""
