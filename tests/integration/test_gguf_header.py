@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chinese_llm_rag.errors import ModelLoadError
-from chinese_llm_rag.llms.gguf_header import read_gguf_header
-from chinese_llm_rag.llms.gguf_types import FILE_TYPES, TENSOR_TYPES
+from chinese_llm_rag.llms.gguf.header import read_gguf_header
+from chinese_llm_rag.llms.gguf.types import FILE_TYPES, TENSOR_TYPES
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from chinese_llm_rag.errors import ContextWindowExceededError, GenerationError, ModelLoadError
 from chinese_llm_rag.llms.backend import GenerationParams
 from chinese_llm_rag.llms.server import ServerBackend
-from chinese_llm_rag.llms.server_errors import FOREIGN_ERRORS, errors_of
+from chinese_llm_rag.llms.servers.errors import FOREIGN_ERRORS, errors_of
 
 played_server = sys.modules["played_server"]
 DONE = played_server.DONE

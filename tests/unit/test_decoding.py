@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chinese_llm_rag.llms.backend import GenerationParams
-from chinese_llm_rag.llms.decoding import Guidance, Reading, decode
-from chinese_llm_rag.llms.pace import Pace
-from chinese_llm_rag.llms.sampler import Sampler, guided
-from chinese_llm_rag.llms.speculation import DraftModel, PromptLookup
+from chinese_llm_rag.llms.in_process.decoding import Guidance, Reading, decode
+from chinese_llm_rag.llms.in_process.pace import Pace
+from chinese_llm_rag.llms.in_process.sampler import Sampler, guided
+from chinese_llm_rag.llms.in_process.speculation import DraftModel, PromptLookup
 from chinese_llm_rag.testing import NgramTokenModel
 
 PROMPT = [5, 6, 7, 8, 9, 10, 5, 6, 7, 8]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from chinese_llm_rag.errors import ModelLoadError
-from chinese_llm_rag.llms.memory_file import read_memory, write_memory
+from chinese_llm_rag.llms.in_process.memory_file import read_memory, write_memory
 
 STATE = np.arange(5000, dtype=np.uint8)
 

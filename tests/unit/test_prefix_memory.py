@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chinese_llm_rag.llms.prefix_memory import WORTH_KEEPING, PrefixMemory
+from chinese_llm_rag.llms.in_process.prefix_memory import WORTH_KEEPING, PrefixMemory
 from chinese_llm_rag.testing import NgramTokenModel
 
 N = WORTH_KEEPING

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 
 from chinese_llm_rag.errors import GenerationError
 from chinese_llm_rag.llms.backend import GenerationParams
-from chinese_llm_rag.llms.sampler import Sampler, guided, largest, log_probabilities
+from chinese_llm_rag.llms.in_process.sampler import Sampler, guided, largest, log_probabilities
 
 SCORES = arrays(
     np.float32, st.integers(1, 3000), elements=st.floats(-50, 50, width=32, allow_nan=False), fill=st.just(-1.5)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chinese_llm_rag.llms.server_events import EventParser
+from chinese_llm_rag.llms.servers.events import EventParser
 
 
 def parse(received: bytes, size: int = 1) -> list[str]:

@@ -4,9 +4,9 @@ import pytest
 
 from chinese_llm_rag.errors import ConfigError, GenerationError
 from chinese_llm_rag.llms.backend import TextChunk, TokenLogprob
-from chinese_llm_rag.llms.server_dialect import ServerDialect, prefix_before
-from chinese_llm_rag.llms.server_schema import check_is_json, parse_schema
-from chinese_llm_rag.llms.server_stream import AnswerReader
+from chinese_llm_rag.llms.servers.dialect import ServerDialect, prefix_before
+from chinese_llm_rag.llms.servers.schema import check_is_json, parse_schema
+from chinese_llm_rag.llms.servers.stream import AnswerReader
 
 URL = "http://127.0.0.1:1"
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from chinese_llm_rag.llms.backend import Control
-from chinese_llm_rag.llms.server_dialect import ServerDialect
-from chinese_llm_rag.llms.server_tokens import PromptEncoder
+from chinese_llm_rag.llms.servers.dialect import ServerDialect
+from chinese_llm_rag.llms.servers.tokens import PromptEncoder
 
 CONTROLS = {"<s>": 1, "</s>": 2, "[INST]": 3, "<|im_end|>": 4}
 _PATTERN = re.compile("|".join(map(re.escape, CONTROLS)))
