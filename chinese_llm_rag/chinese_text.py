@@ -133,5 +133,7 @@ def sentences_in(text: str, paragraph: Span) -> Iterator[Span]:
 
 def after_space(text: str, start: int, end: int) -> int:
     """Where in start..end of the text the white space at `start` is over; a space with an accent is none."""
+    if start < end and not text[start].isspace():
+        return start
     space = _SPACES.match(text, start, end)
     return start if space is None else space.end()

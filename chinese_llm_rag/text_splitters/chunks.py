@@ -22,7 +22,11 @@ class UnitRange:
 class Chunker:
     """Joins units to chunks of one size."""
 
-    def __init__(self, outline: Outline, units: Units, ruler: Ruler, overlap: int = 0) -> None:
+    def __init__(
+        self, text: str, outline: Outline, units: Units, ruler: Ruler, overlap: int = 0, *, blank_lines: bool = True
+    ) -> None:
+        self._text = text
+        self._blank_lines = blank_lines
         self._parts = outline.parts
         self._units = units
         self._ruler = ruler
@@ -96,16 +100,25 @@ class Chunker:
         return length * STANDS_ALONE >= self._ruler.size
 
     def _at_paragraph(self, first: int, least: int, stop: int, header: str) -> int:
-        """The last paragraph's end in the second half, which is a better place than a fuller chunk; else `stop`."""
+        """The last paragraph's end in the second half, which is a better place than a fuller chunk; else `stop`.
+
+        The last blank line in the second half is better still.
+        """
         units = self._units
         half = (units.starts[first] + units.ends[stop - 1]) / 2
+        best = 0
         for candidate in range(stop, least - 1, -1):
             if units.starts[candidate] < half:
                 break
             good = units.is_paragraph[candidate] and not units.is_heading[candidate - 1]
-            if good and self._fits(first, candidate, header):
-                return candidate
-        return self._at_sentence(least, stop)
+            if good and (best == 0 or self._after_blank_line(candidate)) and self._fits(first, candidate, header):
+                best = candidate
+                if not self._blank_lines or self._after_blank_line(candidate):
+                    break
+        return best or self._at_sentence(least, stop)
+
+    def _after_blank_line(self, unit: int) -> bool:
+        return self._text.count("\n", self._units.ends[unit - 1], self._units.starts[unit]) > 1
 
     def _at_sentence(self, least: int, stop: int) -> int:
         """`stop`, or before it where that would leave a heading alone or cut a sentence that fits."""

@@ -29,7 +29,7 @@ CHAPTER = 20
 # Chapters without a number. They are headings only where they stand alone on their line.
 _NAMED = (
     "前言|序言|引言|绪论|緒論|导言|導言|导论|導論|楔子|引子|摘要|结论|結論|结语|結語|总结|總結|致谢|致謝|参考文献|參考文獻|后记|後記"
-    "|尾声|尾聲|附录|附錄|附则|附則|总则|總則"
+    "|尾声|尾聲|附录|附錄|附件|附则|附則|总则|總則"
 )
 _UNITS = "|".join(sorted(_ORDINALS, key=len, reverse=True))
 _MARK = re.compile(

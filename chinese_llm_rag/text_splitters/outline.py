@@ -118,7 +118,7 @@ class _Builder:
         depth = self._depth_for(mark, inner)
         in_article = self._in_article()
         listed = heading.is_item or (mark.group == "arabic" and in_article)
-        if mark.group == "han" and in_article and depth == len(self._open):
+        if mark.group == "han" and mark.style != "formal" and in_article and depth == len(self._open):
             listed = True  # 项 of an article
         if not listed:
             self.close(depth, mark.start)
@@ -192,9 +192,11 @@ def _comparable(a: HeadingMark, b: HeadingMark) -> bool:
     """Whether it is known which of the two stands higher; 一、 may stand above articles or in one."""
     groups = {a.group, b.group}
     if groups == {"ordinal", "han"}:
-        return ARTICLE not in (a.rank, b.rank)
+        return ARTICLE not in (a.rank, b.rank) or "formal" in (a.style, b.style)
     return groups != {"han", "decimal"}
 
 
 def _stands_below(mark: HeadingMark, other: HeadingMark) -> bool:
+    if other.rank == ARTICLE and mark.style == "formal":
+        return False  # 壹、 never stands in an article
     return mark.rank > other.rank

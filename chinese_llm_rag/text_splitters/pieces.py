@@ -32,7 +32,7 @@ def trimmed(text: str, span: Span) -> Span | None:
     return Span(start, end) if end > start else None
 
 
-def iter_pieces(text: str, whole: Span, fits: Fits, *, row: bool = False) -> Iterator[Span]:
+def iter_pieces(text: str, whole: Span, fits: Fits, *, row: bool = False, lead: int | None = None) -> Iterator[Span]:
     """The span without white space at its ends, in pieces that fit.
 
     Args:
@@ -40,6 +40,7 @@ def iter_pieces(text: str, whole: Span, fits: Fits, *, row: bool = False) -> Ite
         whole: a sentence, a heading or a row of a table.
         fits: whether characters start..end of the text fit.
         row: cells of a Markdown row are kept whole rather than clauses.
+        lead: where the headings above the span begin, which the first of several pieces is to fit with.
     """
     rest = trimmed(text, whole)
     if rest is None:
@@ -52,7 +53,8 @@ def iter_pieces(text: str, whole: Span, fits: Fits, *, row: bool = False) -> Ite
     good = {match.end() for match in ends.finditer(text, rest.start, rest.end)}
     first = 0
     while rest is not None:
-        cut = _cut(rest.start, edges, first, good, fits)
+        cut = _cut(rest.start if lead is None else lead, edges, first, good, fits)
+        lead = None
         piece = trimmed(text, Span(rest.start, cut))
         if piece is not None:
             yield piece

@@ -90,7 +90,8 @@ def _add_text(units: Units, text: str, segment: Span, ruler: Ruler) -> None:
         new_paragraph = True
         for sentence in sentences_in(body, paragraph):
             span = Span(segment.start + sentence.start, segment.start + sentence.end)
-            if _append(units, iter_pieces(text, span, ruler.fits), paragraph=new_paragraph):
+            pieces = iter_pieces(text, span, ruler.fits, lead=_headings_above(units, ruler))
+            if _append(units, pieces, paragraph=new_paragraph):
                 new_paragraph = False
 
 
@@ -103,6 +104,16 @@ def _add_line(units: Units, text: str, line: Line, ruler: Ruler) -> None:
     header = "" if is_header else ruler.affordable(table.header)
     pieces = iter_pieces(text, line.span, lambda start, end: ruler.fits(start, end, header), row=True)
     _append(units, pieces, paragraph=True, heading=is_header)
+
+
+def _headings_above(units: Units, ruler: Ruler) -> int | None:
+    """Where the headings that the next unit follows begin, if they leave it half of the size."""
+    first = len(units)
+    while first and units.is_heading[first - 1]:
+        first -= 1
+    if first == len(units) or 2 * ruler.length(units.starts[first], units.ends[-1]) > ruler.size:
+        return None
+    return units.starts[first]
 
 
 def _append(units: Units, pieces: Iterable[Span], *, paragraph: bool, heading: bool = False) -> bool:
