@@ -27,6 +27,7 @@ fix: $(VENV)/dev.done
 
 docs: $(VENV)/demo.done
 	$(VENV)/bin/python docs/build_cli_reference.py docs/cli.md
+	$(VENV)/bin/python docs/build_tree.py docs/tree.md
 
 bench: $(VENV)/dev.done
 	$(VENV)/bin/python benchmarks/run_all.py

@@ -1,6 +1,7 @@
 """Promises about the package as a whole, each checked in a fresh process or on the files themselves."""
 
 import importlib
+import importlib.util
 import json
 import os
 import re
@@ -102,13 +103,21 @@ def test_the_tree_in_the_readme_is_the_tree(readme):
         assert description.strip(), line
         folders = [*folders[:depth], name.rstrip("/")]
         drawn.add("/".join(folders))
-    real = {
-        str(path.relative_to(PACKAGE))
-        for path in PACKAGE.rglob("*")
-        if path.suffix == ".py" and path.name not in ("__init__.py", "__main__.py")
-    }
-    real |= {str(path.parent.relative_to(PACKAGE)) for path in PACKAGE.glob("*/__init__.py")}
+    real = {path.name for path in PACKAGE.glob("*.py") if path.name not in ("__init__.py", "__main__.py")}
+    real |= {str(path.parent.relative_to(PACKAGE)) for path in PACKAGE.rglob("*/__init__.py")}
     assert drawn == real
+
+
+def test_the_page_of_all_modules_is_what_the_modules_say():
+    spec = importlib.util.spec_from_file_location("build_tree", ROOT / "docs" / "build_tree.py")
+    assert spec is not None
+    assert spec.loader is not None
+    build_tree = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build_tree)
+    page = build_tree.tree()
+    assert (ROOT / "docs" / "tree.md").read_text(encoding="utf-8") == page, "run `make docs`"
+    for line in page.splitlines()[6:-1]:
+        assert len(line.split()) > 1, line  # every module says what it knows
 
 
 def test_no_file_is_over_400_lines_and_most_are_short():
@@ -135,7 +144,8 @@ def test_except_exception_stands_only_where_the_rules_allow_it():
         for p in PACKAGE.rglob("*.py")
         if "except Exception" in p.read_text(encoding="utf-8")
     ]
-    assert sorted(found) == ["cli/app.py"]
+    # The thread in which xllamacpp's server answers hands whatever happened to the reader's thread, which raises it.
+    assert sorted(found) == ["cli/app.py", "llms/xllama/server.py"]
 
 
 WATCHED = """
