@@ -123,13 +123,13 @@ class Chunker:
     def _at_sentence(self, least: int, stop: int) -> int:
         """`stop`, or before it where that would leave a heading alone or cut a sentence that fits."""
         units = self._units
-        if not units.is_sentence[stop]:
-            begin, end = stop, stop + 1
-            while not units.is_sentence[begin]:
-                begin -= 1
+        begin, end = stop, stop + 1
+        while begin >= least and not units.is_sentence[begin]:
+            begin -= 1
+        if least <= begin < stop:
             while end < len(units) and not units.is_sentence[end]:
                 end += 1
-            if begin >= least and self._fits(begin, end):
+            if self._fits(begin, end):
                 return begin
         kept = stop
         while kept > least and units.is_heading[kept - 1]:

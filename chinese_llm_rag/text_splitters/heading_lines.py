@@ -9,6 +9,7 @@ from chinese_llm_rag.text_splitters.heading_marks import ARTICLE, SPACE, Heading
 # "line": the whole line is the heading. "lead": its first sentence is. "run": only the mark is, text follows it.
 Shape = Literal["line", "lead", "run"]
 
+_TAIL = 80  # characters at the end of a line that show how it ends
 _WIDE = 56  # columns; a line of text is as wide, most headings are not
 _WIDEST = 80  # of a heading after 第N章
 _ENDS_TEXT = "。；;，,、．.：:"  # no heading ends with these
@@ -21,6 +22,9 @@ _LETTER = re.compile(r"[^\W\d_]")
 _REFERS = re.compile(r"[，、。；,;)）》」”~～—和与與及或至到之]|-\s?第|第[^页頁]{1,6}[页頁]")
 _REFERS_GLUED = re.compile(
     r"[的地得所规規中内內里裡将將第是有在说說讲講了被把就都也里课課合头頭门門目口车車路线線腿鱼魚河街裤褲新消信短]|以[上下前后後内內外]"
+)
+_REFERS_TO_ARTICLE = re.compile(
+    r"[的得所规規内內里裡是说說讲講了把被就都也第路线線腿鱼魚河街裤褲消信短]|中(?![华華国國央])|以[上下前后後内內外]|新[闻聞消]|建[议議]"
 )
 _AFTER_MARK = "：:【[（(《〈「"
 # What a line ends with that goes on in the next one.
@@ -42,7 +46,7 @@ def shape_of(text: str, mark: HeadingMark) -> Shape | None:
     rest = rest_of(text, mark)
     if mark.style == "hashes":
         return "line" if _WORD.search(rest) else None
-    if _LEADER.search(rest) or _goes_on_into(text, mark) or _in_contents(text, mark, rest):
+    if _LEADER.search(rest[-_TAIL:]) or _goes_on_into(text, mark) or _in_contents(text, mark, rest):
         return None
     if mark.style == "named":
         return "line"
@@ -89,31 +93,31 @@ def _goes_on_into(text: str, mark: HeadingMark) -> bool:
     before = text[start : end - 1].strip()
     if not before or before.startswith(("#", "|")):
         return False
-    if _GOES_ON.search(before):
+    if _GOES_ON.search(before[-_TAIL:]):
         return True
     exempt = mark.group in ("ordinal", "han", "question")  # clear enough in text whose lines are broken anywhere
-    return not exempt and not ends_sentence(before) and len(before) * 2 >= _WIDE and display_width(before) >= _WIDE
+    return not exempt and not ends_sentence(before) and _is_wide(before)
 
 
 def _in_contents(text: str, mark: HeadingMark, rest: str) -> bool:
     """Whether the line is an entry of a table of contents: beside others whose dots lead to a page number."""
     following = _LINE.match(text, mark.line_end)
-    if following and _LEADER.search(following[1]):
+    if following and _LEADER.search(following[1][-_TAIL:]):
         return True
     if not rest or not rest[-1].isdigit():
         return False
     end = text.rfind("\n", 0, mark.start)
     before = text[text.rfind("\n", 0, max(end, 0)) + 1 : max(end, 0)]
-    return _LEADER.search(before.rstrip()) is not None
+    return _LEADER.search(before.rstrip()[-_TAIL:]) is not None
 
 
 def _article(text: str, mark: HeadingMark, rest: str) -> Shape | None:
     if not rest:
         return "line"
     glued = is_glued(text, mark)
-    if _REFERS.match(rest) or (glued and _REFERS_GLUED.match(rest)):
+    if _REFERS.match(rest) or (glued and _REFERS_TO_ARTICLE.match(rest)):
         return None
-    if glued or rest[-1] in _ENDS_WEAK or _INSIDE_TEXT.search(rest) or display_width(rest) >= _WIDE:
+    if glued or rest[-1] in _ENDS_WEAK or _is_wide(rest) or _INSIDE_TEXT.search(rest):
         return "run"
     return "line"
 
@@ -121,11 +125,17 @@ def _article(text: str, mark: HeadingMark, rest: str) -> Shape | None:
 def _chapter(text: str, mark: HeadingMark, rest: str) -> Shape | None:
     if not rest:
         return "line"
-    if display_width(rest) > _WIDEST or rest[-1] in _ENDS_TEXT or _INSIDE_TEXT.search(rest) or _REFERS.match(rest):
+    if (
+        len(rest) > _WIDEST
+        or display_width(rest) > _WIDEST
+        or rest[-1] in _ENDS_TEXT
+        or _INSIDE_TEXT.search(rest)
+        or _REFERS.match(rest)
+    ):
         return None
     if is_glued(text, mark):
         counted = mark.rank in (34, 36) or mark.style == "appendix"  # 第一款规定, 附件一所列
-        if counted or display_width(rest) >= _WIDE or _PUNCTUATION.search(rest) or _REFERS_GLUED.match(rest):
+        if counted or _is_wide(rest) or _PUNCTUATION.search(rest) or _REFERS_GLUED.match(rest):
             return None
     return "line"
 
@@ -148,4 +158,8 @@ def _weak(mark: HeadingMark, rest: str) -> Shape | None:
 def _is_heading_like(rest: str) -> bool:
     if rest[-1] in _ENDS_WEAK and rest[-1] not in "：:":
         return False
-    return not _INSIDE_TEXT.search(rest) and len(rest) < _WIDE and display_width(rest) < _WIDE
+    return not _is_wide(rest) and not _INSIDE_TEXT.search(rest)
+
+
+def _is_wide(line: str) -> bool:
+    return len(line) >= _WIDE or (len(line) * 2 >= _WIDE and display_width(line) >= _WIDE)

@@ -16,7 +16,8 @@ from chinese_llm_rag.schema import Span
 from chinese_llm_rag.text_splitters.heading_lines import Shape, is_glued, rest_of, run_in_end, shape_of
 from chinese_llm_rag.text_splitters.heading_marks import ARTICLE, HeadingMark, heading_marks
 
-_FENCE = re.compile(r"^ {0,3}(```+|~~~+)[^\n]*\n(?:.*\n)*?^ {0,3}\1[`~]*[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
+_LINE_BELOW = re.compile(r"[^\S\n]*\n[^\S\n]*([^\n]*\S)")
 _CONTENTS = 3  # chapters one after the other without any text: a table of contents
 _NOTES = ("circle", "half")  # marks of notes and of short lists, never of sections
 _PROMPTS = 4  # so many lines with one # in Latin letters, and none with two, are not headings
@@ -63,8 +64,7 @@ def find_headings(
         outside: spans that hold no headings, such as tables, in order.
         markdown: whether lines that begin with # are headings.
     """
-    fences = [Span(*match.span()) for match in _FENCE.finditer(text)] if "```" in text or "~~~" in text else []
-    blocked = sorted([*outside, *fences, *(span for span, _ in certain)], key=lambda span: span.start)
+    blocked = _united([*outside, *_fenced(text), *(span for span, _ in certain)])
     marks = [mark for mark in heading_marks(text) if not _lies_in(mark, blocked)]
     if not markdown or _has_prompts(text, marks):
         marks = [mark for mark in marks if mark.style != "hashes"]
@@ -72,8 +72,32 @@ def find_headings(
     shaped = _in_sequence(text, _with_top_decimals(text, shaped))
     headings = [_heading(text, mark, shape) for mark, shape in shaped]
     headings.extend(_certain(text, span, level) for span, level in certain)
+    headings = [heading for heading in headings if len(heading.title) <= _LONGEST_TITLE]
     headings.sort(key=lambda heading: heading.start)
-    return list(_without_lists(text, [heading for heading in headings if len(heading.title) <= _LONGEST_TITLE]))
+    apart = [b for a, b in pairwise([None, *headings]) if b and (a is None or b.start >= a.end)]
+    return list(_without_lists(text, apart))
+
+
+def _fenced(text: str) -> Iterable[Span]:
+    """Blocks of code between fences; a fence that nothing closes fences nothing."""
+    opened: re.Match[str] | None = None
+    for fence in _FENCE.finditer(text):
+        if opened is None:
+            opened = fence
+        elif fence[1].startswith(opened[1]) and not fence[2].strip():
+            yield Span(opened.start(), fence.end())
+            opened = None
+
+
+def _united(spans: list[Span]) -> list[Span]:
+    """The spans in order, those that overlap made one."""
+    result: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        if result and span.start < result[-1].end:
+            result[-1] = Span(result[-1].start, max(result[-1].end, span.end))
+        else:
+            result.append(span)
+    return result
 
 
 def _lies_in(mark: HeadingMark, spans: Sequence[Span]) -> bool:
@@ -111,8 +135,13 @@ def _title(line: str) -> str:
 
 def _title_below(text: str, mark: HeadingMark) -> int:
     """End of the title that stands on the line below 第N章; of the mark where none does."""
-    match = re.compile(r"\n[^\S\n]*([^\n]*\S)").match(text, mark.line_end)
-    if match is None or len(match[1]) > 20 or re.search("[，。；：、！？,;:?!]", match[1]) or heading_marks(match[1]):
+    match = _LINE_BELOW.match(text, mark.line_end)
+    if (
+        match is None
+        or len(match[1]) > 20
+        or re.search("[，。；：、！？,;:?!]", match[1])
+        or any(mark.style != "named" for mark in heading_marks(match[1]))
+    ):
         return mark.line_end
     return match.end()
 

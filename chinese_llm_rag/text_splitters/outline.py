@@ -39,10 +39,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A heading, or a row of a table: what is kept whole where a sentence would be."""
+    """A heading, or a row of a table: what is kept whole where a sentence would be.
+
+    Attributes:
+        span: its characters.
+        table: that it is a row of; None for a heading.
+        number: of the row in its file; 0 where it has none.
+    """
 
     span: Span
     table: Table | None = None
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,8 @@ class _Builder:
     def add_table(self, table: Table) -> None:
         parent = self._parent()
         self.parts.append(Part(table.start, table.start, table.end, parent, self.parts[parent].path, "table", table))
-        self.lines.extend(Line(row, table) for row in iter_rows(self._text, table))
+        for index, row in enumerate(iter_rows(self._text, table)):
+            self.lines.append(Line(row, table, table.first_row and table.first_row + index))
 
     def add_heading(self, heading: Heading) -> None:
         mark = heading.mark

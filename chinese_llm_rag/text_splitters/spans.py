@@ -71,7 +71,6 @@ class CutText:
     """
 
     def __init__(self, text: str, sizes: Sizes, known: KnownStructure | None) -> None:
-        self._text = text
         self._outline = build_outline(text, (), ()) if known is None else _outline(text, known)
         walls = () if known is None else known.walls
         ruler = Ruler(text, sizes.chunk, sizes.length)
@@ -109,7 +108,7 @@ class CutText:
             _path(parts, units, chunk),
             self._chunker.header_at(chunk.first),
             parent,
-            _rows(self._text, parts, units, chunk),
+            _rows(units, chunk),
         )
 
 
@@ -140,12 +139,9 @@ def _path(parts: Sequence[Part], units: Units, chunk: UnitRange) -> tuple[str, .
     return shortest
 
 
-def _rows(text: str, parts: Sequence[Part], units: Units, chunk: UnitRange) -> tuple[int, int] | None:
-    within = {units.part[i] for i in range(chunk.first, chunk.stop) if parts[units.part[i]].table}
-    tables = [table for part in within if (table := parts[part].table) and table.first_row]
-    if len(tables) != 1:
+def _rows(units: Units, chunk: UnitRange) -> tuple[int, int] | None:
+    """First and last row of the numbered table that a chunk holds rows of; None where there are none, or two tables."""
+    numbered = [i for i in range(chunk.first, chunk.stop) if units.row[i]]
+    if len({units.part[i] for i in numbered}) != 1:
         return None
-    (table,) = tables
-    span = _span(units, chunk)
-    first, last = max(span.start, table.start), min(span.end, table.end) - 1
-    return table.row_at(text, first), table.row_at(text, last)
+    return units.row[numbered[0]], units.row[numbered[-1]]

@@ -1,12 +1,15 @@
 """Tables in a text: rows of Markdown, as loaders mark them or as they stand in the text. Pure."""
 
+import bisect
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from chinese_llm_rag.schema import Span
 
-_DASHES = re.compile(r"^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*\r?$", re.MULTILINE)
+_BLANK = "[ \\t]*+"
+_DASH_CELL = f"{_BLANK}:?-++:?{_BLANK}"
+_DASHES = re.compile(rf"^{_BLANK}\|?{_DASH_CELL}(?:\|{_DASH_CELL})*+(?:\|{_BLANK})?\r?$", re.MULTILINE)
 _CELL_EDGE = re.compile(r"(?<!\\)\|")
 
 
@@ -33,13 +36,6 @@ class Table:
         """Its rows."""
         return Span(self.start, self.end)
 
-    def row_at(self, text: str, position: int) -> int:
-        """Number of the row that a position lies in; 0 where rows have none. The line of dashes is no row."""
-        if not self.first_row:
-            return 0
-        lines = text.count("\n", self.start, position)
-        return self.first_row + lines - (1 if self.header_end > self.start and lines else 0)
-
 
 def marked_tables(text: str, marks: Iterable[Table]) -> list[Table]:
     """Tables that a loader marks, in order; one that goes on over a page break is one table.
@@ -65,13 +61,22 @@ def _goes_on(text: str, before: Table, table: Table) -> bool:
 
 def find_tables(text: str, known: Sequence[Table] = ()) -> list[Table]:
     """The known tables and the other Markdown tables of a text, in order."""
-    tables = list(known)
-    if "|" in text:
-        for match in _DASHES.finditer(text):
-            table = _table_at(text, match.start(), match.end()) if "|" in match.group() else None
-            if table and not any(other.start < table.end and table.start < other.end for other in tables):
-                tables.append(table)
-    return sorted(tables, key=lambda table: table.start)
+    if "|" not in text:
+        return list(known)
+    found: list[Table] = []
+    for match in _DASHES.finditer(text):
+        if "|" not in match.group() or (found and match.start() < found[-1].end):
+            continue
+        table = _table_at(text, match.start(), match.end())
+        if table and (not found or found[-1].end <= table.start) and not _overlaps(table, known):
+            found.append(table)
+    return sorted([*known, *found], key=lambda table: table.start)
+
+
+def _overlaps(table: Table, others: Sequence[Table]) -> bool:
+    """Whether the table has characters in common with others, which are in order."""
+    index = bisect.bisect_left(others, table.end, key=lambda other: other.start) - 1
+    return index >= 0 and others[index].end > table.start
 
 
 def continued_table(text: str, header: str) -> Table | None:

@@ -12,6 +12,7 @@ from chinese_llm_rag.text_splitters.outline import Line, Outline, Part
 from chinese_llm_rag.text_splitters.pieces import iter_pieces
 from chinese_llm_rag.text_splitters.ruler import Ruler
 
+_MOST_HEADINGS = 8  # that stand directly above a sentence
 # What a list or a table is read with: a line that ends with a colon, the name of a table.
 _LEADS_IN = regex.compile(r"[：:]$|^(?:附?[表图圖]|Table|Figure)\s*[\dA-Z一二三四五六七八九十]")
 
@@ -26,6 +27,7 @@ class Units:
         is_sentence: whether it begins a sentence, a heading or a row.
         is_paragraph: whether it begins a paragraph.
         is_heading: whether it is a heading, or a table's header: nothing to leave alone.
+        row: number of the row of a table that it lies in; 0 where it has none.
         part: index of the innermost part that it lies in.
         first: of each part, its first unit, with the headings and the line that it is read with.
         stop: of each part, the unit after its last.
@@ -36,6 +38,7 @@ class Units:
     is_sentence: list[bool] = field(default_factory=list)
     is_paragraph: list[bool] = field(default_factory=list)
     is_heading: list[bool] = field(default_factory=list)
+    row: list[int] = field(default_factory=list)
     part: list[int] = field(default_factory=list)
     first: list[int] = field(default_factory=list)
     stop: list[int] = field(default_factory=list)
@@ -103,20 +106,20 @@ def _add_line(units: Units, text: str, line: Line, ruler: Ruler) -> None:
     is_header = line.span.start < table.header_end
     header = "" if is_header else ruler.affordable(table.header)
     pieces = iter_pieces(text, line.span, lambda start, end: ruler.fits(start, end, header), row=True)
-    _append(units, pieces, paragraph=True, heading=is_header)
+    _append(units, pieces, paragraph=True, heading=is_header, row=line.number)
 
 
 def _headings_above(units: Units, ruler: Ruler) -> int | None:
     """Where the headings that the next unit follows begin, if they leave it half of the size."""
     first = len(units)
-    while first and units.is_heading[first - 1]:
+    while first and units.is_heading[first - 1] and len(units) - first < _MOST_HEADINGS:
         first -= 1
     if first == len(units) or 2 * ruler.length(units.starts[first], units.ends[-1]) > ruler.size:
         return None
     return units.starts[first]
 
 
-def _append(units: Units, pieces: Iterable[Span], *, paragraph: bool, heading: bool = False) -> bool:
+def _append(units: Units, pieces: Iterable[Span], *, paragraph: bool, heading: bool = False, row: int = 0) -> bool:
     """Whether there was a piece."""
     first = True
     for piece in pieces:
@@ -125,6 +128,7 @@ def _append(units: Units, pieces: Iterable[Span], *, paragraph: bool, heading: b
         units.is_sentence.append(first)
         units.is_paragraph.append(first and paragraph)
         units.is_heading.append(heading)
+        units.row.append(row)
         first = False
     return not first
 
