@@ -202,6 +202,18 @@ def _parse(data: bytes, path: Path, name: str, encoding: str | None) -> etree._E
         remove_pis=True,
         encoding=encoding,
     )
+    try:
+        return _fed(parser, data, path, name)
+    except etree.XMLSyntaxError as error:
+        message = error.msg or ""
+        if "depth" in message:
+            raise too_deep(path, name) from error
+        if "amplification" in message or "entity reference loop" in message:
+            raise _own_entities(path, name) from error
+        raise
+
+
+def _fed(parser: etree.XMLPullParser, data: bytes, path: Path, name: str) -> etree._Element:
     depth = 0
     root: etree._Element | None = None
     for i in range(0, len(data), _PIECE):
@@ -226,4 +238,8 @@ def too_deep(path: Path, name: str) -> DocumentError:
 def _check_entities(root: etree._Element, path: Path, name: str) -> None:
     dtd = root.getroottree().docinfo.internalDTD
     if dtd is not None and any(True for _ in dtd.iterentities()):
-        raise over_bound(path, f"{name} declares entities of its own", f"{name} 声明了自定义实体")
+        raise _own_entities(path, name)
+
+
+def _own_entities(path: Path, name: str) -> DocumentError:
+    return over_bound(path, f"{name} declares entities of its own", f"{name} 声明了自定义实体")

@@ -51,11 +51,11 @@ class Styles:
         style = Style()
         for element in reversed(chain):
             style = _with(element.find(f"{W}pPr"), style)
-        name = child_value(chain[0], "name") if chain else ""
-        if match := _HEADING_NAME.match(name):
-            return Style(int(match[1]), style.num, style.num_level)
-        if name.lower() in _TITLE_NAMES:
-            return Style(1, style.num, style.num_level)
+            name = child_value(element, "name")
+            if match := _HEADING_NAME.match(name):
+                style = Style(int(match[1]), style.num, style.num_level)
+            elif name.lower() in _TITLE_NAMES:
+                style = Style(1, style.num, style.num_level)
         return style
 
 

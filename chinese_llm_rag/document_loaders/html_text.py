@@ -23,6 +23,7 @@ _BLANKS = re.compile(r"[ \t]*\n[ \t]*")
 _HAN_BREAK = re.compile(
     "(?<=[\u3000-\u303f\u3400-\u9fff\uff00-\uffef])[ \t\r\f]*\n\\s*(?=[\u3000-\u303f\u3400-\u9fff\uff00-\uffef])"
 )
+_NOT_IN_GRIDS = frozenset({"table", "h1", "h2", "h3", "h4", "form"})
 _MAX_SPAN = 1000  # columns and rows, as in browsers
 
 
@@ -138,11 +139,29 @@ class _Walk:
         caption = next((child for child in table if local_name(child) == "caption"), None)
         if caption is not None:
             self._out.paragraph(spaced(visible_text(caption)))
-        rows, n_header = grid_rows(table)
-        self._n_cells += sum(map(len, rows))
-        if self._n_cells > MAX_CELLS:
-            raise over_bound(self._path, f"more than {MAX_CELLS} cells", f"单元格超过 {MAX_CELLS} 个")
+        rows, n_header = self._grid_rows(table)
         self._out.table(rows, n_header=n_header)
+
+    def _grid_rows(self, table: etree._Element) -> tuple[list[list[str]], int]:
+        """The cells of a table, and how many rows from the top are its header.
+
+        A cell over several rows is repeated in each, so that every row tells its own; one over several columns
+        stands in the first.
+        """
+        rows: list[list[str]] = []
+        spanning: dict[int, tuple[int, str]] = {}  # column -> rows still to fill, text
+        n_header = 0
+        for row in _rows(table):
+            cells = [cell for cell in row if local_name(cell) in ("td", "th")]
+            parent = row.getparent()
+            in_head = parent is not None and local_name(parent) == "thead"
+            if n_header == len(rows) and (in_head or (cells and all(local_name(cell) == "th" for cell in cells))):
+                n_header += 1
+            self._n_cells += len(spanning) + sum(_span(cell, "colspan") for cell in cells)
+            if self._n_cells > MAX_CELLS:
+                raise over_bound(self._path, f"more than {MAX_CELLS} cells", f"单元格超过 {MAX_CELLS} 个")
+            rows.append(_filled(cells, spanning))
+        return rows, n_header if n_header < len(rows) else 0
 
 
 def joined_lines(text: str) -> str:
@@ -181,32 +200,18 @@ def is_grid(table: etree._Element) -> bool:
     """Whether a table holds data; many old pages use tables to place whole columns of text."""
     if table.get("role") == "presentation":
         return False
-    names = {local_name(node) for node in table.iterdescendants()}
-    if names & {"table", "h1", "h2", "h3", "h4", "form"} or (len(names & {"p", "ul", "ol"}) > 1 and "th" not in names):
+    names: set[str] = set()
+    for node in table.iterdescendants():
+        name = local_name(node)
+        if name in _NOT_IN_GRIDS:
+            return False
+        names.add(name)
+    if len(names & {"p", "ul", "ol"}) > 1 and "th" not in names:
         return False
     if names & {"th", "thead"}:
         return True
     rows = [sum(local_name(cell) == "td" for cell in row) for row in table.iterdescendants("{*}tr", "tr")]
     return len(rows) > 1 and max(rows) > 1
-
-
-def grid_rows(table: etree._Element) -> tuple[list[list[str]], int]:
-    """The cells of a table, and how many rows from the top are its header.
-
-    A cell over several rows is repeated in each, so that every row tells its own; one over several columns
-    stands in the first.
-    """
-    rows: list[list[str]] = []
-    spanning: dict[int, tuple[int, str]] = {}  # column -> rows still to fill, text
-    n_header = 0
-    for row in _rows(table):
-        cells = [cell for cell in row if local_name(cell) in ("td", "th")]
-        parent = row.getparent()
-        in_head = parent is not None and local_name(parent) == "thead"
-        if n_header == len(rows) and (in_head or (cells and all(local_name(cell) == "th" for cell in cells))):
-            n_header += 1
-        rows.append(_filled(cells, spanning))
-    return rows, n_header if n_header < len(rows) else 0
 
 
 def _rows(table: etree._Element) -> Iterator[etree._Element]:
@@ -243,7 +248,9 @@ def _filled(cells: list[etree._Element], spanning: dict[int, tuple[int, str]]) -
 
 def _span(cell: etree._Element, name: str) -> int:
     value = cell.get(name, "1").strip()
-    return min(max(int(value), 1), _MAX_SPAN) if value.isdecimal() and len(value) < 9 else 1
+    if not value.isdecimal():
+        return 1
+    return min(max(int(value), 1), _MAX_SPAN) if len(value) < 9 else _MAX_SPAN
 
 
 def _first_number(ol: etree._Element) -> int:
