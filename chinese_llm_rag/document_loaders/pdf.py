@@ -1,122 +1,129 @@
-"""PDF by page from its text layer (PDFium), lines joined into paragraphs.
+"""PDF by page: text layer (PDFium), else pictures read by OCR where that is installed, else named as a problem.
 
-Pages without a text layer are named as problems; nothing here reads pictures.
+The way of a page: characters with boxes (pdf_chars) -> pieces of lines (pdf_lines) -> what is trusted
+(pdf_quality, pdf_page) -> without tables (pdf_tables) and furniture (pdf_furniture) -> in reading order (pdf_order)
+-> paragraphs (pdf_paragraphs). Scripts, attachments and links in the file are never looked at.
 """
 
 import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
-from chinese_llm_rag.document_loaders.broken_words import join_broken_words
-from chinese_llm_rag.document_loaders.page_lines import join_lines
-from chinese_llm_rag.document_loaders.page_texts import PageTexts
-from chinese_llm_rag.errors import DocumentError
-from chinese_llm_rag.language import say
+from chinese_llm_rag.document_loaders import pdf_quality
+from chinese_llm_rag.document_loaders.bounds import over_bound
+from chinese_llm_rag.document_loaders.ocr import PageRecognizer, find_recognizer
+from chinese_llm_rag.document_loaders.page_texts import NO_OPTIONS, LoadOptions, PageTexts
+from chinese_llm_rag.document_loaders.pdf_chars import Handle
+from chinese_llm_rag.document_loaders.pdf_page import PageRead, read_page
+from chinese_llm_rag.document_loaders.pdf_report import open_error, to_page_texts
+from chinese_llm_rag.document_loaders.pdf_scan import read_scans
+from chinese_llm_rag.document_loaders.pdf_second import read_lost_pages
 
+MAX_PAGES = 10_000
+MAX_SECONDS = 50.0  # for everything but OCR
 _PDFIUM_LOCK = threading.Lock()  # PDFium is not thread-safe
-_END_MARK_WITHIN = 2048  # bytes; the end-of-file mark of a whole PDF lies near its end
 
 
-def read_pdf(data: bytes, path: Path) -> PageTexts:
-    """The text of every page, in page order; a page without a text layer is an empty string.
+def read_pdf(
+    data: bytes,
+    path: Path,
+    options: LoadOptions = NO_OPTIONS,
+    *,
+    recognizer: PageRecognizer | Literal["installed"] | None = "installed",
+) -> PageTexts:
+    """The text of every page, in page order, what is not to be trusted left out and named.
+
+    Args:
+        data: the file's bytes.
+        path: its name, for messages.
+        options: passwords to try.
+        recognizer: reads pages that are pictures or garbled; None for none; by default that of the
+            `ocr` extra where it is installed.
 
     Raises:
-        DocumentError: encrypted, damaged, without pages, or no page has a text layer.
+        DocumentError: encrypted, damaged, over a bound, without pages or without any text.
     """
+    if recognizer == "installed":
+        recognizer = find_recognizer()
+    deadline = time.monotonic() + MAX_SECONDS
+    with _opened(data, path, options) as document:
+        pages = list(_iter_pages(document, path, deadline))
+        _distrust_fonts(pages)
+        read_lost_pages(pages, data, options.passwords)
+        recognized = read_scans(document, pages, recognizer) if recognizer is not None else frozenset()
+    return to_page_texts(pages, data, path, recognized=recognized, has_ocr=recognizer is not None)
+
+
+@contextmanager
+def _opened(data: bytes, path: Path, options: LoadOptions) -> Iterator[Handle]:
+    """The document, with PDFium for this thread alone."""
     import pypdfium2  # noqa: PLC0415  (loads a shared library)
 
     with _PDFIUM_LOCK:
+        document = None
+        for password in (None, *options.passwords):
+            try:
+                document = pypdfium2.PdfDocument(data, password=password)
+                break
+            except pypdfium2.PdfiumError as error:
+                if "assword" not in str(error) or password == (options.passwords or (None,))[-1]:
+                    raise open_error(str(error), path, n_passwords=len(options.passwords)) from error
+        assert document is not None
         try:
-            document = pypdfium2.PdfDocument(data)
-        except pypdfium2.PdfiumError as error:
-            raise _open_error(str(error), path) from error
-        try:
-            texts, unreadable = _page_texts(document, pypdfium2.PdfiumError)
+            yield document
         finally:
             document.close()
-    return _checked([join_lines(text) for text in join_broken_words(texts)], unreadable, data, path)
 
 
-def _page_texts(document: object, pdfium_error: type[Exception]) -> tuple[list[str], list[int]]:
-    texts: list[str] = []
-    unreadable: list[int] = []
-    for index in range(len(document)):  # type: ignore[arg-type]
+def _iter_pages(document: Handle, path: Path, deadline: float) -> Iterator[PageRead]:
+    import pypdfium2  # noqa: PLC0415
+
+    n_pages = len(document)
+    if n_pages > MAX_PAGES:
+        raise over_bound(
+            path,
+            f"it has {n_pages} pages, at most {MAX_PAGES} are read",
+            f"共 {n_pages} 页，最多读取 {MAX_PAGES} 页",
+        )
+    for index in range(n_pages):
+        if time.monotonic() > deadline:
+            raise over_bound(
+                path,
+                f"after {MAX_SECONDS:.0f} seconds only {index} of {n_pages} pages were read",
+                f"{MAX_SECONDS:.0f} 秒内只读完 {n_pages} 页中的 {index} 页",
+            )
         try:
-            page = document[index]  # type: ignore[index]
+            page = document[index]
             text_page = page.get_textpage()
-            texts.append(text_page.get_text_range())
+        except pypdfium2.PdfiumError:
+            yield PageRead(0, 0, is_unreadable=True)
+            continue
+        try:
+            yield read_page(page, text_page)
+        except OverflowError as error:
+            raise over_bound(
+                path, f"page {index + 1} has {error} characters", f"第 {index + 1} 页有 {error} 个字符"
+            ) from error
+        finally:
             text_page.close()
             page.close()
-        except pdfium_error:
-            texts.append("")
-            unreadable.append(index + 1)
-    return texts, unreadable
 
 
-def _checked(texts: list[str], unreadable: list[int], data: bytes, path: Path) -> PageTexts:
-    if not texts:
-        raise DocumentError(
-            say(f"{path.name!r} has no pages", f"{path.name!r} 没有任何页面"), path=path, hint=_damaged_hint()
-        )
-    if len(unreadable) == len(texts):
-        raise _open_error("Data format error", path)
-    lost = frozenset(unreadable)
-    empty = [number for number, text in enumerate(texts, 1) if not text.strip() and number not in lost]
-    if len(empty) + len(unreadable) == len(texts):
-        raise DocumentError(
-            say(
-                f"{path.name!r} has no text layer on any of its {len(texts)} pages (blank or image-only)",
-                f"{path.name!r} 共 {len(texts)} 页，没有一页带文本层（空白页或扫描图像）",
-            ),
-            path=path,
-            hint=say("run it through OCR first", "请先对它做文字识别（OCR）"),
-        )
-    problems = []
-    if b"%%EOF" not in data[-_END_MARK_WITHIN:]:
-        problems.append(
-            say(
-                f"the file is cut off or damaged: {len(texts)} pages could be rebuilt, others may be missing",
-                f"文件被截断或已损坏：只重建出 {len(texts)} 页，可能还有缺失",
-            )
-        )
-    if unreadable:
-        problems.append(say(f"unreadable pages: {_ranges(unreadable)}", f"无法读取的页：{_ranges(unreadable)}"))
-    if empty:
-        problems.append(
-            say(
-                f"pages without a text layer (blank or image-only), left out: {_ranges(empty)}",
-                f"没有文本层、未收入的页（空白页或扫描图像）：{_ranges(empty)}",
-            )
-        )
-    return PageTexts(tuple(texts), tuple(problems))
-
-
-def _open_error(reason: str, path: Path) -> DocumentError:
-    if "assword" in reason:
-        return DocumentError(
-            say(f"{path.name!r} is encrypted and needs a password", f"{path.name!r} 已加密，需要密码"),
-            path=path,
-            hint=say("save a copy without the password and ingest that", "请另存一份不带密码的副本再导入"),
-        )
-    return DocumentError(
-        say(f"{path.name!r} is not a readable PDF ({reason})", f"{path.name!r} 不是可读取的 PDF（{reason}）"),
-        path=path,
-        hint=_damaged_hint(),
-    )
-
-
-def _damaged_hint() -> str:
-    return say(
-        "the file is damaged or incomplete: get it again, or open and re-save it in a PDF program",
-        "文件已损坏或不完整：请重新获取，或用 PDF 软件打开后另存",
-    )
-
-
-def _ranges(numbers: list[int]) -> str:
-    """Ascending page numbers as "1, 3-5"."""
-    parts: list[list[int]] = []
-    for number in numbers:
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1] = [parts[-1][0], number]
-        else:
-            parts.append([number])
-    return ", ".join("-".join(str(n) for n in part) for part in parts)
+def _distrust_fonts(pages: list[PageRead]) -> None:
+    """Take what is set in fonts of which the whole document's text is no Chinese out of the trusted text."""
+    texts: dict[str, list[str]] = defaultdict(list)
+    for page in pages:
+        for piece in page.pieces:
+            if piece.font:
+                texts[piece.font].append(piece.text)
+    bad = {font for font, found in texts.items() if pdf_quality.is_no_chinese("\n".join(found))}
+    for page in pages if bad else []:
+        for piece in page.pieces:
+            if piece.font in bad:
+                page.garbled.append(piece)
+                page.n_garbled += pdf_quality.count_letters(piece.text)
+        page.pieces = [piece for piece in page.pieces if piece.font not in bad]

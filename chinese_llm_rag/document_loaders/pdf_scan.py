@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from chinese_llm_rag.document_loaders import pdf_quality
+from chinese_llm_rag.document_loaders.beat import beat
 from chinese_llm_rag.document_loaders.ocr import PageRecognizer
 from chinese_llm_rag.document_loaders.pdf_chars import Handle
 from chinese_llm_rag.document_loaders.pdf_lines import Piece
@@ -24,6 +25,7 @@ def read_scans(document: Handle, pages: Sequence[PageRead], recognizer: PageReco
     for number, page in enumerate(pages):
         if page.is_unreadable or not (page.is_scan or page.garbled or page.is_lost):
             continue
+        beat()
         pieces = _recognized(document[number], page, recognizer)
         if pieces:
             _put_in(page, pieces)
