@@ -1,0 +1,181 @@
+"""Which loaders find the strings that a reader sees on a page?
+
+python benchmarks/loaders.py --files FOLDER [--workers 2] [--without unstructured] [--only other/]
+
+FOLDER holds manifest.json (a list of {"file", "categories", "pages", "password", "expect": [{"page", "text",
+"how"}]}) and the files. Printed by category: the share of the strings that each loader has on the right page;
+then what is not found, what is refused and how long it took. White space does not count, and both sides are
+compared after NFKC. Pages count where the format has them (PDF, PPTX, XLSX); elsewhere a string may stand anywhere.
+Strings that only a picture shows (how: ocr) count for ours as found when OCR found them, and as told when the
+page is named as not readable. A running header counts when it is kept as furniture.
+
+unstructured runs twice: as it is without a network, and with its English language model, which it would
+download, replaced by an empty one. Nothing here opens a connection.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+os.environ.update(DO_NOT_TRACK="1", SCARF_NO_ANALYTICS="1", UNSTRUCTURED_DISABLE_NOTICE="1")
+
+from chinese_llm_rag.document_loaders import LoadedFile, LoadOptions
+from chinese_llm_rag.document_loaders.worker import WorkerPool
+
+Pages = list[str]
+Entry = dict[str, Any]
+Loader = Callable[[Path, Entry], Pages]
+PAGED = (".pdf", ".pptx", ".xlsx")
+MAX_SECONDS = 600.0  # for one file, OCR included
+
+
+def squeezed(text: str) -> str:
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
+
+
+def ours(workers: int) -> tuple[Loader, WorkerPool, dict[str, tuple[str, ...]]]:
+    pool = WorkerPool(workers, timeout_s=MAX_SECONDS)
+    problems: dict[str, tuple[str, ...]] = {}
+
+    def load(path: Path, entry: Entry) -> Pages:
+        password = entry.get("password")
+        loaded: LoadedFile = pool.load(path, LoadOptions(passwords=(password,) if password else ()))
+        problems[entry["file"]] = loaded.problems
+        return ["\n".join([page.page_content, *page.metadata.get("furniture", [])]) for page in loaded.pages]
+
+    return load, pool, problems
+
+
+def pypdf_text(path: Path, entry: Entry) -> Pages:
+    import pypdf
+
+    return [page.extract_text() for page in pypdf.PdfReader(path, password=entry.get("password")).pages]
+
+
+def pdfium_text(path: Path, entry: Entry) -> Pages:
+    import pypdfium2
+
+    document = pypdfium2.PdfDocument(path, password=entry.get("password"))
+    return [page.get_textpage().get_text_range() for page in document]
+
+
+def unstructured(path: Path, _: Entry) -> Pages:
+    from unstructured.partition.auto import partition
+
+    pages: dict[int, list[str]] = {}
+    for element in partition(filename=str(path)):
+        pages.setdefault(element.metadata.page_number or 1, []).append(element.text)
+    return ["\n".join(pages.get(number, [])) for number in range(1, max(pages, default=0) + 1)]
+
+
+def without_a_language_model() -> None:
+    """Spare unstructured the download of a model that has nothing to say about Chinese."""
+    import spacy
+    from unstructured.nlp import tokenize
+
+    empty = spacy.blank("xx")
+    empty.add_pipe("sentencizer")
+    tokenize._load_spacy_model = lambda: empty  # noqa: SLF001  (there is no other way)
+    tokenize._get_nlp.cache_clear()  # noqa: SLF001
+
+
+def block_network() -> None:
+    def hook(event: str, _: tuple[Any, ...]) -> None:
+        if event in ("socket.connect", "socket.getaddrinfo"):
+            raise OSError("the network is blocked")
+
+    sys.addaudithook(hook)
+
+
+def is_found(expected: Entry, pages: Pages, *, paged: bool) -> bool:
+    wanted = squeezed(expected["text"])
+    if not paged:
+        return wanted in squeezed("\n".join(pages))
+    number = expected["page"]
+    return number <= len(pages) and wanted in squeezed(pages[number - 1])
+
+
+def measure(name: str, load: Loader, entries: list[Entry], folder: Path) -> Iterator[tuple[Entry, Entry, bool]]:
+    """Every expected string with whether it was found; prints what was refused and the time."""
+    begin = time.perf_counter()
+    refused = []
+    for entry in entries:
+        path = folder / entry["file"]
+        try:
+            with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+                pages = load(path, entry)
+        except Exception as error:  # noqa: BLE001  (whatever a loader raises is its answer)
+            pages = []
+            refused.append(f"  {entry['file']}: {type(error).__name__}: {str(error).splitlines()[0][:110]}")
+        for expected in entry.get("expect") or []:
+            yield entry, expected, is_found(expected, pages, paged=path.suffix in PAGED)
+    print(f"\n{name}: {len(entries)} files in {time.perf_counter() - begin:.1f} s, {len(refused)} refused", flush=True)
+    print("\n".join(refused))
+
+
+def is_told(problems: tuple[str, ...], page: int) -> bool:
+    """Whether a sentence about the file names the page."""
+    for problem in problems:
+        for first, last in re.findall(r"\b(\d+)(?:-(\d+))?\b", problem):
+            if int(first) <= page <= int(last or first):
+                return True
+    return False
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--files", type=Path, required=True)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--without", nargs="*", default=[], help="loaders to leave out")
+    parser.add_argument("--only", default="", help="files whose path begins so")
+    options = parser.parse_args()
+    block_network()
+    manifest = json.loads((options.files / "manifest.json").read_text(encoding="utf-8"))
+    entries = [entry for entry in manifest if entry["file"].startswith(options.only)]
+    load_ours, pool, problems = ours(options.workers)
+    loaders: dict[str, tuple[Loader, Callable[[str], bool]]] = {
+        "ours": (load_ours, lambda _: True),
+        "unstructured": (unstructured, lambda file: not file.endswith(".pdf")),
+        "unstructured*": (unstructured, lambda file: not file.endswith(".pdf")),
+        "pypdf": (pypdf_text, lambda file: file.endswith(".pdf")),
+        "PDFium": (pdfium_text, lambda file: file.endswith(".pdf")),
+    }
+    wanted: Counter[str] = Counter()
+    found: dict[str, Counter[str]] = {}
+    missing: list[str] = []
+    for name, (load, takes) in loaders.items():
+        if name.rstrip("*") in options.without:
+            continue
+        if name == "unstructured*":
+            without_a_language_model()
+        found[name] = Counter()
+        for entry, expected, hit in measure(name, load, [e for e in entries if takes(e["file"])], options.files):
+            kind = "ocr" if expected["how"] == "ocr" else "text"
+            keys = [f"{category} ({kind})" for category in [*entry["categories"], "ALL"]]
+            if name == "ours":
+                wanted.update(keys)
+                if not hit and kind == "ocr" and is_told(problems.get(entry["file"], ()), expected["page"]):
+                    found.setdefault("told", Counter()).update(keys)
+                elif not hit:
+                    missing.append(f"  {entry['file']} page {expected['page']} ({expected['how']}): {expected['text']}")
+            if hit:
+                found[name].update(keys)
+    pool.close()
+    print("\nnot found by ours:", *missing, sep="\n")
+    print(f"\n{'category':28}{'strings':>8}" + "".join(f"{name:>15}" for name in found))
+    for key in sorted(wanted, key=lambda key: (key.startswith("ALL"), key)):
+        print(f"{key:28}{wanted[key]:>8}" + "".join(f"{found[name][key] / wanted[key]:>15.0%}" for name in found))
+
+
+if __name__ == "__main__":
+    main()
