@@ -110,12 +110,24 @@ class Chunker:
         for candidate in range(stop, least - 1, -1):
             if units.starts[candidate] < half:
                 break
-            good = units.is_paragraph[candidate] and not units.is_heading[candidate - 1]
-            if good and (best == 0 or self._after_blank_line(candidate)) and self._fits(first, candidate, header):
+            if not units.is_paragraph[candidate] or self._hangs(candidate - 1):
+                continue
+            if best and not (self._after_blank_line(candidate) and self._leaves_whole(first, candidate, best)):
+                continue
+            if self._fits(first, candidate, header):
                 best = candidate
                 if not self._blank_lines or self._after_blank_line(candidate):
                     break
         return best or self._at_sentence(least, stop)
+
+    def _leaves_whole(self, first: int, candidate: int, stop: int) -> bool:
+        """Whether a cut at `candidate` goes through no part that units first..stop hold whole."""
+        part = self._units.part[candidate]
+        while part > 0:
+            if first <= self._units.first[part] < candidate and self._units.stop[part] <= stop:
+                return False
+            part = self._parts[part].parent
+        return True
 
     def _after_blank_line(self, unit: int) -> bool:
         return self._text.count("\n", self._units.ends[unit - 1], self._units.starts[unit]) > 1
@@ -132,9 +144,13 @@ class Chunker:
             if self._fits(begin, end):
                 return begin
         kept = stop
-        while kept > least and units.is_heading[kept - 1]:
+        while kept > least and self._hangs(kept - 1):
             kept -= 1
-        return stop if units.is_heading[kept - 1] else kept
+        return stop if self._hangs(kept - 1) else kept
+
+    def _hangs(self, unit: int) -> bool:
+        """Whether a unit is a heading that something stands below."""
+        return self._units.is_heading[unit] and self._units.stop[self._units.part[unit]] > unit + 1
 
     def _at_section(self, first: int, least: int, stop: int) -> int:
         """The first end of a section that is long enough to stand alone; else `stop`."""

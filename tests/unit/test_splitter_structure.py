@@ -127,26 +127,15 @@ def test_chunks_are_the_text_in_order_whole_and_within_the_size(text, splitter):
 def test_a_part_that_fits_is_in_one_chunk(text, size):
     tables = find_tables(text)
     parts = build_outline(text, find_headings(text, (), [table.span for table in tables]), tables).parts
-    # A part may begin with the headings above it; these are checked with the part that they begin.
-    above = {part.start: part for part in reversed(parts)}
     spans = ChineseTextSplitter(size).split_spans(text)
-    for part in parts:
-        start, end = trimmed(text, part.start, part.end)
-        alone = text[above[part.start].start : part.start].strip() == ""
-        led = _before(text, part.start)
-        if alone and not led and start < end and end - start <= size:
+    for part in parts[1:]:
+        begin, parent = part.start, parts[part.parent]
+        while parent.parent >= 0 and not text[parent.body : begin].strip():  # nothing but headings before it
+            begin, parent = parent.start, parts[parent.parent]
+        led_in = regex.search(r"[：:]\s*$|(?:^|\n)[表图][^\n]*\s*$", text[:begin])
+        start, end = trimmed(text, begin, part.end)
+        if not led_in and start < end and end - start <= size:
             assert any(span.start <= start and end <= span.end for span in spans)
-
-
-def _before(text: str, start: int) -> bool:
-    """Whether the line before could be read together with what begins here: a heading, or one with a colon."""
-    lines = [line for line in text[:start].splitlines() if line.strip()]
-    if not lines:
-        return False
-    last = lines[-1].strip()
-    return (
-        last.endswith("：") or last.startswith("表") or bool(find_headings(last)) or last in ("第二条", "前言", "附录A")
-    )
 
 
 @given(texts, splitters())
