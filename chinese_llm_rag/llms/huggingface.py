@@ -17,7 +17,8 @@ from chinese_llm_rag.llms.hf.plan import FolderPlan, plan_folder
 from chinese_llm_rag.llms.hf.rope import set_model_rope
 from chinese_llm_rag.llms.hf.tokenizer import same_tokens
 from chinese_llm_rag.llms.hf.weights import Attention, Dtype, Quantization, WeightOptions, load_weights
-from chinese_llm_rag.llms.in_process.backend import DEFAULT_PREFIX_BYTES, InProcessBackend, Runtime
+from chinese_llm_rag.llms.in_process.backend import DEFAULT_PREFIX_BYTES, InProcessBackend
+from chinese_llm_rag.llms.in_process.runtime import Runtime
 from chinese_llm_rag.llms.in_process.speculation import Drafter, DraftModel, PromptLookup
 from chinese_llm_rag.llms.rope import RopeSpec
 from chinese_llm_rag.offline import forbid_calling_home

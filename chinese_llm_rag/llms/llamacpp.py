@@ -12,7 +12,8 @@ from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.arguments import check_choices, check_counts
 from chinese_llm_rag.llms.backend import ChatTemplateSource, Vocabulary
 from chinese_llm_rag.llms.gguf.plan import plan_gguf
-from chinese_llm_rag.llms.in_process.backend import DEFAULT_PREFIX_BYTES, InProcessBackend, Runtime
+from chinese_llm_rag.llms.in_process.backend import DEFAULT_PREFIX_BYTES, InProcessBackend
+from chinese_llm_rag.llms.in_process.runtime import Runtime
 from chinese_llm_rag.llms.in_process.speculation import Drafter, DraftModel, PromptLookup
 from chinese_llm_rag.llms.llama.log import capture_log, take_errors
 from chinese_llm_rag.llms.llama.model import ContextOptions, LlamaCppModel, LlamaWeights

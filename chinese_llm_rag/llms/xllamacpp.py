@@ -22,7 +22,8 @@ from chinese_llm_rag.llms.backend import (
 )
 from chinese_llm_rag.llms.gguf.identity import gguf_identity
 from chinese_llm_rag.llms.gguf.plan import gguf_shape, plan_gguf, read_split_gguf
-from chinese_llm_rag.llms.in_process.backend import DEFAULT_PREFIX_BYTES, Runtime
+from chinese_llm_rag.llms.in_process.backend import DEFAULT_PREFIX_BYTES
+from chinese_llm_rag.llms.in_process.runtime import Runtime
 from chinese_llm_rag.llms.json_grammar import schema_grammar
 from chinese_llm_rag.llms.memory_need import KvType
 from chinese_llm_rag.llms.rope import RopeSpec

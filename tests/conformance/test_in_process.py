@@ -23,6 +23,7 @@ from chinese_llm_rag.llms.huggingface import TransformersBackend
 from chinese_llm_rag.llms.in_process.backend import InProcessBackend
 from chinese_llm_rag.llms.in_process.sampler import guided
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
+from chinese_llm_rag.llms.rope import RopeSpec
 
 small_models = sys.modules["small_models"]
 
@@ -252,6 +253,18 @@ class TestPrefixes:
             backend.load_prefix(path)
         assert text_of(backend, PARAGRAPH) == expected
 
+    def test_a_document_beyond_the_trained_window_is_saved_with_its_alpha(self, models, runtime, tmp_path) -> None:
+        document, options = PARAGRAPH * 100, {"context_window": 4096, "rope": RopeSpec("adaptive_ntk")}
+        first, second = models.open(runtime, **options), models.open(runtime, **options)
+        assert first.count_tokens(document) > 1024  # what it was trained for
+        path = tmp_path / "long.memory"
+        first.save_prefix(document, path, max_tokens=64)
+        second.load_prefix(path)
+        assert tokens_read(second, document + "问：几点？") < 40
+        assert text_of(second, document + "问：几点？") == text_of(first, document + "问：几点？")
+        with pytest.raises(ModelLoadError, match="was computed with rope ntk"):
+            models.open(runtime).load_prefix(path)
+
     def test_a_document_that_does_not_fit_is_refused(self, backend, tmp_path: Path) -> None:
         with pytest.raises(ContextWindowExceededError):
             backend.save_prefix("问" * 2000, tmp_path / "x.memory")
@@ -342,6 +355,7 @@ class TestStructured:
 RESTORE = """
 import sys
 from chinese_llm_rag.llms.llamacpp import LlamaCppBackend
+from chinese_llm_rag.llms.rope import RopeSpec
 from chinese_llm_rag.llms.backend import GenerationParams
 backend = LlamaCppBackend(sys.argv[1])
 backend.load_prefix(sys.argv[2])

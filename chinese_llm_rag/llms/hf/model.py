@@ -122,9 +122,8 @@ class TransformersModel:
 
     @property
     def owner(self) -> str:
-        """The weights, how they were loaded, and the RoPE that the memory was computed with."""
-        weights = self._loaded
-        return f"transformers {weights.identity} {weights.text_config.rope_parameters}"
+        """The weights, and how they were loaded."""
+        return f"transformers {self._loaded.identity}"
 
     @property
     def snapshot_bytes(self) -> int:

@@ -16,7 +16,7 @@ from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.hf.folder import weight_files
 from chinese_llm_rag.llms.hf.lora import add_adapters, other_base_hint
 from chinese_llm_rag.llms.hf.model import LoadedWeights
-from chinese_llm_rag.llms.in_process.backend import Runtime
+from chinese_llm_rag.llms.in_process.runtime import Runtime
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 Attention = Literal["sdpa", "eager", "flash_attention_2"]

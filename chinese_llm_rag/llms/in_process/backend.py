@@ -5,18 +5,19 @@ A runtime subclasses it with a constructor that loads the weights; the rest is h
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 
 from chinese_llm_rag.compute import compute_slot
-from chinese_llm_rag.errors import ContextWindowExceededError, GenerationError, ModelLoadError, RagError
+from chinese_llm_rag.errors import ContextWindowExceededError, GenerationError, ModelLoadError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.backend import Ability, GenerationParams, Prompt, TextChunk
 from chinese_llm_rag.llms.in_process.decoding import Guidance, Reading, decode
-from chinese_llm_rag.llms.in_process.memory_file import read_memory, write_memory
+from chinese_llm_rag.llms.in_process.memory_file import SavedMemory, read_memory, write_memory
 from chinese_llm_rag.llms.in_process.prefix_memory import PrefixMemory
+from chinese_llm_rag.llms.in_process.runtime import Runtime
 from chinese_llm_rag.llms.in_process.sampler import Sampler
 from chinese_llm_rag.llms.in_process.speculation import Drafter, DraftModel
 from chinese_llm_rag.llms.in_process.token_model import ConstrainsTokens, SavesMemory, SetsRope, Tokenizer, TokenModel
@@ -25,36 +26,6 @@ from chinese_llm_rag.llms.rope import RopeSpec, request_rope
 _POLL_S = 0.1
 _STALLED_S = 2.0
 DEFAULT_PREFIX_BYTES = 1 << 30
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """What the messages of a runtime's errors need.
-
-    Attributes:
-        name: for example "llama.cpp".
-        foreign: what its libraries raise.
-        last_words: what the runtime itself said about its last failure, if anything.
-    """
-
-    name: str
-    foreign: tuple[type[Exception], ...]
-    last_words: Callable[[], str] = field(default=lambda: "")
-
-    @contextmanager
-    def errors_as(self, ours: type[RagError], what: str, *, hint: str | None = None) -> Iterator[None]:
-        """Whatever the runtime raises in the block becomes `ours`, with its own last words as the reason."""
-        self.last_words()
-        try:
-            yield
-        except RagError:
-            raise
-        except self.foreign as error:
-            reason = self.last_words() or str(error) or type(error).__name__
-            raise ours(
-                say(f"{self.name} failed on {what!r}: {reason}", f"{self.name} 处理 {what!r} 时失败：{reason}"),
-                hint=hint,
-            ) from error
 
 
 class InProcessBackend:
@@ -157,11 +128,19 @@ class InProcessBackend:
         finally:
             self._turn.release()
 
-    def save_prefix(self, prompt: Prompt, path: Path | str) -> int:
+    def save_prefix(self, prompt: Prompt, path: Path | str, *, max_tokens: int = 400) -> int:
         """Read a prompt and write what the model remembers of it to a file, for load_prefix() in any later process.
 
-        Questions about the same beginning are then answered without reading it again. The result is the size in
-        bytes: that of the prompt's KV cache.
+        Questions about the same beginning are then answered without reading it again.
+
+        Args:
+            prompt: for example a document.
+            path: of the file; its size is that of the prompt's KV cache.
+            max_tokens: what a question and its answer will add. With adaptive NTK the memory is of use only where
+                the whole comes to a length with the same alpha.
+
+        Returns:
+            The size in bytes.
 
         Raises:
             ContextWindowExceededError: the prompt does not fit.
@@ -172,26 +151,37 @@ class InProcessBackend:
             raise ContextWindowExceededError(prompt_tokens=len(tokens), max_tokens=1, context_window=self._window)
         with self._my_turn():
             model = self._saving_model()
-            self._prepare(tokens, len(tokens) + 1)
+            self._prepare(tokens, min(len(tokens) + max_tokens, self._window))
             reading = Reading(self._model, None, self._step)
             for _ in reading.read_prompt(tokens):
                 pass
             self._model.keep(len(tokens) - 1)
             with self._runtime.errors_as(GenerationError, str(path)):
-                return write_memory(Path(path), model.owner, self._model.memory, model.snapshot())
+                saved = SavedMemory(list(self._model.memory), model.snapshot(), self._fixed_rope)
+                return write_memory(Path(path), model.owner, saved)
 
     def load_prefix(self, path: Path | str) -> None:
         """Remember what save_prefix() wrote.
 
         Raises:
-            ModelLoadError: the file is damaged, or of another model, window or KV cache type.
+            ModelLoadError: the file is damaged, or of another model, RoPE or KV cache type.
         """
         with self._my_turn():
             model = self._saving_model()
-            tokens, state = read_memory(Path(path), model.owner)
+            saved = read_memory(Path(path), model.owner)
+            if not self._could_fix(saved.rope):
+                raise ModelLoadError(
+                    say(
+                        f"cannot load a saved memory from {str(path)!r}: it was computed with rope {saved.rope}, "
+                        f"the model has {self._rope}",
+                        f"无法从 {str(path)!r} 载入记忆：它以 rope {saved.rope} 计算，而模型为 {self._rope}",
+                    ),
+                    hint=say("make it again with save_prefix()", "请用 save_prefix() 重新生成"),
+                )
             self._prefixes.put_aside(self._model, self._fixed_rope)
+            self._fix_rope(saved.rope)
             with self._runtime.errors_as(ModelLoadError, str(path)):
-                model.restore(state, tokens)
+                model.restore(saved.state, saved.tokens)
 
     def close(self) -> None:
         """Free the model's memory; waits for a running generation to end. May be called twice.
@@ -218,14 +208,26 @@ class InProcessBackend:
         """Settle the RoPE of a request of n_tokens, and find the longest beginning that was read before."""
         rope = request_rope(self._rope, n_tokens, context_window=self._window)
         if rope != self._fixed_rope:
-            assert isinstance(self._model, SetsRope), "a runtime that cannot change RoPE refuses adaptive ones"
             self._prefixes.put_aside(self._model, self._fixed_rope)
-            with self._runtime.errors_as(GenerationError, self._origin):
-                for model in (self._model, *([self._negative] if self._negative else ())):
-                    model.set_rope(rope)
-            self._fixed_rope = rope
+            self._fix_rope(rope)
         with self._runtime.errors_as(GenerationError, self._origin):
             self._prefixes.prepare(self._model, tokens, self._fixed_rope)
+
+    def _fix_rope(self, rope: RopeSpec) -> None:
+        """Compute positions so from now on; what is in memory is forgotten where that changes them."""
+        if rope == self._fixed_rope:
+            return
+        assert isinstance(self._model, SetsRope), "a runtime that cannot change RoPE refuses adaptive ones"
+        with self._runtime.errors_as(GenerationError, self._origin):
+            for model in (self._model, *([self._negative] if self._negative else ())):
+                model.set_rope(rope)
+        self._fixed_rope = rope
+
+    def _could_fix(self, rope: RopeSpec) -> bool:
+        """Whether some request of this model has this RoPE."""
+        if self._rope.method != "adaptive_ntk":
+            return rope == self._fixed_rope
+        return replace(rope, method="adaptive_ntk", alpha=1.0, coefficient=self._rope.coefficient) == self._rope
 
     def _guidance(self, negative: Sequence[int], params: GenerationParams) -> Guidance | None:
         if params.guidance_scale == 1:

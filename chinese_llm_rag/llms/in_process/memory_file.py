@@ -1,4 +1,4 @@
-"""A model's memory of a prompt as a file: whose it is, which tokens, and the state itself.
+"""A model's memory of a prompt as a file: whose it is, by which RoPE, which tokens, and the state itself.
 
 The layout: one line of JSON, then the tokens as little-endian int32, then the state. It takes hardly more room
 than the KV cache of those tokens.
@@ -7,7 +7,7 @@ than the KV cache of those tokens.
 import json
 import os
 import zlib
-from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +16,34 @@ import numpy.typing as npt
 
 from chinese_llm_rag.errors import ModelLoadError
 from chinese_llm_rag.language import say
+from chinese_llm_rag.llms.rope import RopeSpec
 
-_FORMAT = "chinese-llm-rag memory 1"
+_FORMAT = "chinese-llm-rag memory 2"
 _LONGEST_HEADER = 65_536
 
 
-def write_memory(path: Path, owner: str, tokens: Sequence[int], state: npt.NDArray[np.uint8]) -> int:
+@dataclass(frozen=True, slots=True, eq=False)
+class SavedMemory:
+    """The tokens that were read, the state after them, [n_bytes], and the RoPE it was computed with."""
+
+    tokens: list[int]
+    state: npt.NDArray[np.uint8]
+    rope: RopeSpec
+
+
+def write_memory(path: Path, owner: str, saved: SavedMemory) -> int:
     """Write the file, which appears under its name only when whole; the result is its size in bytes.
 
     Args:
         path: of the file.
         owner: what the state can be used with: the model and how it computes.
-        tokens: what was read.
-        state: shape [n_bytes].
+        saved: the memory.
     """
+    tokens, state = saved.tokens, saved.state
     header = {
         "format": _FORMAT,
         "owner": owner,
+        "rope": asdict(saved.rope),
         "n_tokens": len(tokens),
         "n_bytes": state.nbytes,
         "crc32": zlib.crc32(state.data),
@@ -49,8 +60,8 @@ def write_memory(path: Path, owner: str, tokens: Sequence[int], state: npt.NDArr
     return path.stat().st_size
 
 
-def read_memory(path: Path, owner: str) -> tuple[list[int], npt.NDArray[np.uint8]]:
-    """The tokens and the state.
+def read_memory(path: Path, owner: str) -> SavedMemory:
+    """What the file holds.
 
     Raises:
         ModelLoadError: the file is missing, damaged, something else, or of another owner.
@@ -63,19 +74,21 @@ def read_memory(path: Path, owner: str) -> tuple[list[int], npt.NDArray[np.uint8
                     path,
                     say("it is of another model, or of one loaded with other options", "它来自其他模型或其他加载选项"),
                 )
+            if path.stat().st_size != file.tell() + 4 * header["n_tokens"] + header["n_bytes"]:
+                raise _refused(path, say("it is damaged", "文件已损坏"))
             tokens = np.fromfile(file, dtype="<i4", count=header["n_tokens"])
             state = np.fromfile(file, dtype=np.uint8, count=header["n_bytes"])
     except OSError as error:
         raise _refused(path, error.strerror or str(error)) from error
-    whole = len(tokens) == header["n_tokens"] and state.nbytes == header["n_bytes"]
-    if not whole or zlib.crc32(state.data) != header["crc32"]:
+    if zlib.crc32(state.data) != header["crc32"]:
         raise _refused(path, say("it is damaged", "文件已损坏"))
-    return tokens.tolist(), state
+    return SavedMemory(tokens.tolist(), state, header["rope"])
 
 
 def _header(line: bytes, path: Path) -> dict[str, Any]:
     try:
         header = json.loads(line)
+        header["rope"] = RopeSpec(**header["rope"])
         sound = header["format"] == _FORMAT and header["n_tokens"] >= 0 and header["n_bytes"] >= 0
         sound = sound and isinstance(header["owner"], str) and isinstance(header["crc32"], int)
     except (ValueError, KeyError, TypeError):

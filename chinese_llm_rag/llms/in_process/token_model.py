@@ -89,7 +89,7 @@ class SavesMemory(Protocol):
 
     @property
     def owner(self) -> str:
-        """What a snapshot can be used with: the weights, the RoPE and the type of the cache."""
+        """What a snapshot can be used with, but for the RoPE: the weights and the type of the cache."""
         ...
 
     def snapshot(self) -> npt.NDArray[np.uint8]:

@@ -194,8 +194,8 @@ class LlamaCppModel:
 
     @property
     def owner(self) -> str:
-        """The file, its adapters, and how the cache was computed."""
-        return f"llama.cpp {self._weights.identity} {self._options.kv_type} {self._rope}"
+        """The file, its adapters, and the type of the cache."""
+        return f"llama.cpp {self._weights.identity} {self._options.kv_type}"
 
     def snapshot(self) -> npt.NDArray[np.uint8]:
         """The KV cache as bytes."""
