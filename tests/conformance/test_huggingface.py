@@ -13,8 +13,8 @@ from safetensors.numpy import load_file, save_file
 from chinese_llm_rag import compute
 from chinese_llm_rag.errors import ConfigError, MissingDependencyError, ModelLoadError
 from chinese_llm_rag.llms.backend import ChatTemplateSource, GenerationParams, Vocabulary
-from chinese_llm_rag.llms.hf import weights as huggingface_weights
 from chinese_llm_rag.llms.hf import plan as huggingface_plan
+from chinese_llm_rag.llms.hf import weights as huggingface_weights
 from chinese_llm_rag.llms.huggingface import TransformersBackend
 from chinese_llm_rag.llms.machine_memory import MachineMemory
 from chinese_llm_rag.llms.rope import RopeSpec
