@@ -44,7 +44,7 @@ class TestGenerating:
 
     def test_log_probabilities_equal_llama_cpp_pythons(self, random_xllamacpp, random_backend) -> None:
         assert logprobs_of(random_xllamacpp, PARAGRAPH) == pytest.approx(
-            logprobs_of(random_backend, PARAGRAPH), abs=1e-3
+            logprobs_of(random_backend, PARAGRAPH), abs=ROUNDING
         )
 
     def test_log_probabilities_are_those_before_temperature_and_filters(self, random_xllamacpp) -> None:
