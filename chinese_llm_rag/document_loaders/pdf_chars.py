@@ -47,6 +47,7 @@ class Drawing:
         rules: horizontal and vertical lines, [n, 4] as boxes without thickness.
         picture_share: the largest picture's share of the page's area, 0..1.
         n_texts: text objects, n_invisible of them drawn in no colour.
+        n_dropped: text objects that PDFium may have left out of the text.
         n_others: other objects.
     """
 
@@ -54,6 +55,7 @@ class Drawing:
     picture_share: float
     n_texts: int
     n_invisible: int
+    n_dropped: int
     n_others: int
 
 
@@ -71,6 +73,9 @@ class _PdfiumCalls:
     form_object: Callable[..., int]
     kind_of: Callable[..., int]
     render_mode: Callable[..., int]
+    bounds: Callable[..., int]
+    font_of: Callable[..., int]
+    is_embedded: Callable[..., int]
 
 
 @cache
@@ -94,6 +99,9 @@ def _calls() -> _PdfiumCalls:
         prototype("FPDFFormObj_GetObject", ctypes.c_void_p, handle, ctypes.c_ulong),
         prototype("FPDFPageObj_GetType", ctypes.c_int, handle),
         prototype("FPDFTextObj_GetTextRenderMode", ctypes.c_int, handle),
+        prototype("FPDFPageObj_GetBounds", ctypes.c_int, handle, *[pointer] * 4),
+        prototype("FPDFTextObj_GetFont", ctypes.c_void_p, handle),
+        prototype("FPDFFont_GetIsEmbedded", ctypes.c_int, handle),
     )
 
 
@@ -182,11 +190,13 @@ def read_drawing(page: Handle) -> Drawing:
 
     rules: list[tuple[float, float, float, float]] = []
     width, height = page.get_size()
-    picture, n_texts, n_invisible, n_others = 0.0, 0, 0, 0
+    picture, n_texts, n_invisible, n_dropped, n_others = 0.0, 0, 0, 0, 0
+    is_dropped = _DroppedTexts()
     for item, kind in _iter_objects(page):
         if kind == pdfium.FPDF_PAGEOBJ_TEXT:
             n_texts += 1
             n_invisible += _calls().render_mode(item) == _INVISIBLE
+            n_dropped += is_dropped(item)
             continue
         n_others += 1
         typed = ctypes.cast(item, pdfium.FPDF_PAGEOBJECT)
@@ -196,7 +206,29 @@ def read_drawing(page: Handle) -> Drawing:
             x0, y0, x1, y1 = _bounds(typed)
             picture = max(picture, (x1 - x0) * (y1 - y0) / max(1.0, width * height))
     boxes = np.array(rules, np.float32).reshape(-1, 4)
-    return Drawing(_turned(boxes, page), min(1.0, picture), n_texts, n_invisible, n_others)
+    return Drawing(_turned(boxes, page), min(1.0, picture), n_texts, n_invisible, n_dropped, n_others)
+
+
+class _DroppedTexts:
+    """Tells text objects without extent in fonts that are not in the file.
+
+    PDFium leaves them out of the text: blanks, and characters that no font of the machine has.
+    """
+
+    def __init__(self) -> None:
+        self._is_embedded: dict[int, bool] = {}
+        self._bounds = np.zeros(4, np.float32)
+
+    def __call__(self, item: int) -> bool:
+        calls, address = _calls(), self._bounds.ctypes.data
+        if not calls.bounds(item, address, address + 4, address + 8, address + 12):
+            return False
+        if abs(self._bounds[2] - self._bounds[0]) > 0.01 and abs(self._bounds[3] - self._bounds[1]) > 0.01:
+            return False
+        font = calls.font_of(item)
+        if font not in self._is_embedded:
+            self._is_embedded[font] = calls.is_embedded(font) != 0
+        return not self._is_embedded[font]
 
 
 def _iter_objects(page: Handle) -> Iterator[tuple[int, int]]:

@@ -62,7 +62,7 @@ def _climbs(pieces: Sequence[Piece]) -> bool:
         if min(a.x1, b.x1) - max(a.x0, b.x0) > 0:
             steps += 1
             climbs += b.middle > a.middle
-    return climbs > 3 and climbs > 0.25 * steps
+    return climbs > 2 and climbs > 0.25 * steps
 
 
 def _find_gutter(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece], list[Piece]] | None:
@@ -74,7 +74,7 @@ def _find_gutter(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece], lis
     narrow = [p for p in pieces if p.x1 - p.x0 < 0.62 * width]
     size = sorted(p.size for p in pieces)[len(pieces) // 2]
     best: tuple[int, float] | None = None
-    for low, high in empty_strips(narrow, 0.02 * len(narrow)):
+    for low, high in empty_strips(narrow, max(1, 0.05 * len(narrow))):
         middle = (low + high) / 2
         if high - low >= _GUTTER * size and 0.2 < (middle - x0) / width < 0.8:
             weight = min(sum(p.x1 <= middle for p in narrow), sum(p.x0 >= middle for p in narrow))

@@ -37,6 +37,7 @@ class PageRead:
         tables: the tables, whose text is in no piece.
         is_ocr_layer: the text is invisible, under a scan.
         is_lost: PDFium found text that it could not read.
+        may_lack: the same, of some of the text, or of nothing but blanks.
         is_out_of_place: the pieces are in order, but not where they stand on the page.
     """
 
@@ -51,6 +52,7 @@ class PageRead:
     is_drawn_on: bool = False
     is_ocr_layer: bool = False
     is_lost: bool = False
+    may_lack: bool = False
     is_out_of_place: bool = False
     is_unreadable: bool = False
 
@@ -60,10 +62,16 @@ class PageRead:
         return pdf_quality.Quality(self.n_letters, self.n_garbled)
 
     @property
+    def n_trusted(self) -> int:
+        """Letters that are trusted."""
+        return self.n_letters - self.n_garbled
+
+    @property
     def is_scan(self) -> bool:
         """Whether what is to be read on the page is in a picture."""
-        n_trusted = self.n_letters - self.n_garbled
-        return (n_trusted == 0 and self.is_drawn_on) or (self.picture_share >= _PICTURE and n_trusted < _FEW_LETTERS)
+        if self.n_trusted == 0:
+            return self.is_drawn_on
+        return self.picture_share >= _PICTURE and self.n_trusted < _FEW_LETTERS
 
 
 def read_page(page: Handle, text_page: Handle) -> PageRead:
@@ -83,6 +91,7 @@ def read_page(page: Handle, text_page: Handle) -> PageRead:
     read.is_ocr_layer = drawing.n_invisible > 0.5 * drawing.n_texts
     n_chars = sum(len(piece.text) for piece in pieces)
     read.is_lost = drawing.n_texts >= _MANY_TEXTS and n_chars < _LOST * drawing.n_texts
+    read.may_lack = read.is_lost or drawing.n_dropped > 0
     spans = _garbled_spans(page, text_page, chars, pieces, drawing)
     inside = {id(piece) for table in tables for piece in table.pieces}
     for piece, found in zip(pieces, spans, strict=True):

@@ -14,12 +14,13 @@ from chinese_llm_rag.document_loaders.page_lines import clean_line
 from chinese_llm_rag.document_loaders.pdf_lines import Piece
 from chinese_llm_rag.document_loaders.pdf_page import PageRead, take
 
+_MORE = 1.02  # times the letters that PDFium has
 _SIZE = 10.0  # points; only proportions matter
 
 
 def read_lost_pages(pages: Sequence[PageRead], data: bytes, passwords: Sequence[str]) -> None:
-    """Replace the text of the pages that are lost, where the other extractor has more."""
-    lost = [number for number, page in enumerate(pages) if page.is_lost]
+    """Replace the text of the pages that may lack some, where the other extractor has more."""
+    lost = [number for number, page in enumerate(pages) if page.may_lack]
     if not lost:
         return
     import logging  # noqa: PLC0415
@@ -41,15 +42,16 @@ def read_lost_pages(pages: Sequence[PageRead], data: bytes, passwords: Sequence[
 
 
 def _replace(page: PageRead, text: str) -> None:
-    lines = [clean_line(line) for line in text.splitlines()]
-    if pdf_quality.count_letters("".join(lines)) <= 2 * (page.n_letters - page.n_garbled):
-        return
-    page.pieces, page.garbled, page.tables = [], [], []
-    page.n_letters = page.n_garbled = 0
-    page.is_lost = False
-    page.is_out_of_place = True
-    for row, line in enumerate(lines):
+    """Take over the other extractor's text where more of it is trusted."""
+    other = PageRead(page.width, page.height)
+    for row, line in enumerate(clean_line(line) for line in text.splitlines()):
         if line:
             y = -row * 1.5 * _SIZE
             piece = Piece(line, 0, y, display_width(line) * _SIZE / 2, y + _SIZE, _SIZE)
-            take(page, piece, pdf_quality.garbled_spans(line, from_ocr=page.is_ocr_layer))
+            take(other, piece, pdf_quality.garbled_spans(line, from_ocr=page.is_ocr_layer))
+    if pdf_quality.is_no_chinese(text) or other.n_trusted <= _MORE * page.n_trusted:
+        return
+    page.pieces, page.garbled, page.tables = other.pieces, other.garbled, []
+    page.n_letters, page.n_garbled = other.n_letters, other.n_garbled
+    page.is_lost = False
+    page.is_out_of_place = True
