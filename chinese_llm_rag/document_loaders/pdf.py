@@ -122,8 +122,4 @@ def _distrust_fonts(pages: list[PageRead]) -> None:
                 texts[piece.font].append(piece.text)
     bad = {font for font, found in texts.items() if pdf_quality.is_no_chinese("\n".join(found))}
     for page in pages if bad else []:
-        for piece in page.pieces:
-            if piece.font in bad:
-                page.garbled.append(piece)
-                page.n_garbled += pdf_quality.count_letters(piece.text)
-        page.pieces = [piece for piece in page.pieces if piece.font not in bad]
+        page.distrust([piece for piece in page.pieces if piece.font in bad])

@@ -148,7 +148,7 @@ def read_tight_boxes(page: Handle, text_page: Handle, indices: list[int]) -> Box
 
 
 def read_fonts(text_page: Handle, indices: list[int]) -> list[str]:
-    """Names of the fonts of some characters, "" where there is none."""
+    """Names of the fonts of some characters, numbers of those without a name; "" for characters that are not drawn."""
     import pypdfium2.raw as pdfium  # noqa: PLC0415
 
     calls, handle = _calls(), ctypes.cast(text_page.raw, ctypes.c_void_p).value
@@ -160,7 +160,8 @@ def read_fonts(text_page: Handle, indices: list[int]) -> list[str]:
         if text_object not in names:
             font = pdfium.FPDFTextObj_GetFont(ctypes.cast(text_object, pdfium.FPDF_PAGEOBJECT))
             length = pdfium.FPDFFont_GetBaseFontName(font, buffer, len(buffer)) if font else 0
-            names[text_object] = buffer.raw[: max(0, min(length, len(buffer)) - 1)].decode("utf-8", "replace")
+            name = buffer.raw[: max(0, min(length, len(buffer)) - 1)].decode("utf-8", "replace")
+            names[text_object] = name or f"#{ctypes.cast(font, ctypes.c_void_p).value}"
         found.append(names[text_object])
     return found
 

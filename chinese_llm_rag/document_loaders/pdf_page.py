@@ -61,6 +61,13 @@ class PageRead:
         """How much of the page's text is trusted."""
         return pdf_quality.Quality(self.n_letters, self.n_garbled)
 
+    def distrust(self, pieces: Sequence[Piece]) -> None:
+        """Take pieces out of the trusted text."""
+        self.garbled.extend(pieces)
+        self.n_garbled += sum(pdf_quality.count_letters(piece.text) for piece in pieces)
+        out = {id(piece) for piece in pieces}
+        self.pieces = [piece for piece in self.pieces if id(piece) not in out]
+
     @property
     def n_trusted(self) -> int:
         """Letters that are trusted."""

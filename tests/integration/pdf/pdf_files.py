@@ -98,7 +98,9 @@ def _add_font(objects: dict[int, bytes], free: int, members: dict[int, str], map
         size = wide + ord(members[number]) % 97
         # A blank has no ink.
         ink = b"" if members[number].isspace() else b"0 -100 %d %d re f" % (size, size + 100)
-        objects[glyph] = stream(b"%d 0 0 -100 1000 900 d1 %s" % (500 if members[number].isascii() else 1000, ink))
+        objects[glyph] = stream(
+            b"%d 0 0 -100 %d %d d1 %s" % (500 if members[number].isascii() else 1000, size, size, ink)
+        )
     procs = " ".join(f"/g{n} {glyph} 0 R" for n, glyph in enumerate(glyphs, 1))
     names = " ".join(f"/g{n}" for n in range(1, last + 1))
     map_ = f"/ToUnicode {free + 1} 0 R" if mapped is not None else ""
