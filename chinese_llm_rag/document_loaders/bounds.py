@@ -16,7 +16,8 @@ from chinese_llm_rag.errors import DocumentError
 from chinese_llm_rag.language import say
 
 MIB = 1 << 20
-MAX_TEXT_BYTES = 100 * MIB  # of a text, a web page or a table as text
+MAX_TEXT_BYTES = 100 * MIB  # of a text
+MAX_MARKUP_BYTES = 50 * MIB  # of a web page, an XML document or a table as text
 MAX_PARTS = 20_000  # files inside a packed file
 MAX_PART_BYTES = 64 * MIB  # of one part, unpacked; a sheet may have more, since it is read row by row
 MAX_SHEET_BYTES = 512 * MIB
@@ -24,7 +25,7 @@ MAX_UNPACKED_BYTES = 1024 * MIB  # of all parts read
 MAX_RATIO = 200  # unpacked to packed, of parts over MIN_RATIO_BYTES
 MIN_RATIO_BYTES = 8 * MIB
 MAX_DEPTH = 200  # of elements in one another; what people write stays below 60
-MAX_CELLS = 2_000_000  # of a file's tables, filled ones
+MAX_CELLS = 1_000_000  # of a file's tables, filled ones
 MAX_CHARS = 50_000_000  # of a file's text
 _PIECE = 1 * MIB
 

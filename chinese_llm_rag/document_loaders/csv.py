@@ -6,7 +6,7 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
-from chinese_llm_rag.document_loaders.bounds import MAX_CELLS, check_size, over_bound
+from chinese_llm_rag.document_loaders.bounds import MAX_CELLS, MAX_MARKUP_BYTES, check_size, over_bound
 from chinese_llm_rag.document_loaders.encodings import decode
 from chinese_llm_rag.document_loaders.marked_text import MarkedText
 from chinese_llm_rag.document_loaders.page_texts import NO_OPTIONS, LoadOptions, PageDetails, PageTexts
@@ -23,7 +23,7 @@ def read_csv(data: bytes, path: Path, options: LoadOptions = NO_OPTIONS) -> Page
     Raises:
         DocumentError: unproven encoding, or too large.
     """
-    check_size(data, path)
+    check_size(data, path, MAX_MARKUP_BYTES)
     decoded = decode(data, path, options.encoding)
     page = MarkedText()
     add_rows(page, _rows(decoded.text, path))

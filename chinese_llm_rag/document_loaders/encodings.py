@@ -29,6 +29,7 @@ _AHEAD = 0.2  # of the next best, for a long text; more for one of few character
 _ALL_HANGUL = 0.8  # of the letters: what reads so by chance has Hanja between them
 _KANA = 0.3
 _ENOUGH = 10  # characters, below which EUC-TW and EUC-KR are not told from GB 2312 for certain
+_JUDGED = 1_000_000  # characters or bytes at the beginning of a text; all of it must decode all the same
 _SHIFTS = (
     (b"\x1b$)A", "ISO-2022-CN"),
     (b"\x1b$)G", "ISO-2022-CN"),
@@ -169,7 +170,7 @@ def _wide(data: bytes) -> DecodedText | None:
     for name in ("utf-16-le", "utf-16-be"):
         text = _try(data, name)
         if text is not None and "\0" not in text:
-            score = 1.0 if text.isascii() and text.isprintable() else chinese_look(text)
+            score = 1.0 if text.isascii() and text.isprintable() else chinese_look(text[:_JUDGED])
             scored.append((score, DecodedText(text, name)))
     return _clear_winner(scored)
 
@@ -193,18 +194,19 @@ def _by_look(data: bytes, path: Path) -> DecodedText:
         if (text := _try(data, name)) is not None:
             candidates.append(DecodedText(text, name))
             break
-    scored = [(chinese_look(one.text), one) for one in candidates if "\0" not in one.text]
+    scored = [(chinese_look(one.text[:_JUDGED]), one) for one in candidates if "\0" not in one.text]
     if (wide := _wide(data)) is not None:
-        scored.append((chinese_look(wide.text), wide))
-    taiwan = decode_euc_tw(data)
+        scored.append((chinese_look(wide.text[:_JUDGED]), wide))
+    sample = _sample(data)
+    taiwan = decode_euc_tw(sample)
     best = max((score for score, _ in scored), default=-3.0)
-    korean = _try(data, "euc_kr")
+    korean = _try(sample, "euc_kr")
     if korean is not None and best < _PROSE and share_of(korean, "HANGUL") > _ALL_HANGUL:
-        raise _unsupported(path, "EUC-KR")
+        raise _named(data, path, korean, "EUC-KR", scored)
     if taiwan is not None and chinese_look(taiwan) >= max(_PROVEN, best + _AHEAD):
         raise _named(data, path, taiwan, "EUC-TW", scored)
     found = _clear_winner(scored)
-    if found is None or share_of(found.text, "HIRAGANA", "KATAKANA", "HANGUL") > _KANA:
+    if found is None or share_of(found.text[:_JUDGED], "HIRAGANA", "KATAKANA", "HANGUL") > _KANA:
         raise _unproven(data, path, [one.encoding for score, one in scored if score >= _PROVEN])
     return found
 
@@ -214,6 +216,12 @@ def _named(data: bytes, path: Path, text: str, name: str, scored: list[tuple[flo
     if _n_beyond_ascii(text) < _ENOUGH:
         return _unproven(data, path, [name.lower(), *(one.encoding for _, one in scored)])
     return _unsupported(path, name)
+
+
+def _sample(data: bytes) -> bytes:
+    """The beginning of a long text, to the end of a line, so that no character is cut."""
+    end = data.rfind(b"\n", 0, _JUDGED)
+    return data if len(data) <= _JUDGED or end < 0 else data[:end]
 
 
 def _unproven(data: bytes, path: Path, possible: list[str]) -> DocumentError:

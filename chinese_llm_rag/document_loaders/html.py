@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from chinese_llm_rag.document_loaders.bounds import check_size, damaged, too_deep, try_xml
+from chinese_llm_rag.document_loaders.bounds import MAX_MARKUP_BYTES, check_size, damaged, too_deep, try_xml
 from chinese_llm_rag.document_loaders.encodings import decode
 from chinese_llm_rag.document_loaders.html_text import html_to_text
 from chinese_llm_rag.document_loaders.marked_text import MarkedText, one_line
@@ -25,7 +25,7 @@ def read_html(data: bytes, path: Path, options: LoadOptions = NO_OPTIONS) -> Pag
     Raises:
         DocumentError: unproven encoding, nested too deep, or too large.
     """
-    check_size(data, path)
+    check_size(data, path, MAX_MARKUP_BYTES)
     decoded = decode(data, path, options.encoding, said=said_encoding(data))
     page = page_of(decoded.text, path)
     return PageTexts((page.text,), decoded.problems, (PageDetails(marks=page.marks),), decoded.encoding)

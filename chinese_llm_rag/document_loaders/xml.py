@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lxml import etree
 
-from chinese_llm_rag.document_loaders.bounds import MAX_DEPTH, check_size, too_deep, try_xml
+from chinese_llm_rag.document_loaders.bounds import MAX_DEPTH, MAX_MARKUP_BYTES, check_size, too_deep, try_xml
 from chinese_llm_rag.document_loaders.encodings import decode
 from chinese_llm_rag.document_loaders.html import page_of, said_encoding
 from chinese_llm_rag.document_loaders.html_text import entity_text, html_to_text, joined_lines, local_name
@@ -26,7 +26,7 @@ def read_xml(data: bytes, path: Path, options: LoadOptions = NO_OPTIONS) -> Page
     Raises:
         DocumentError: unproven encoding, nested too deep, entities of its own, or too large.
     """
-    check_size(data, path)
+    check_size(data, path, MAX_MARKUP_BYTES)
     decoded = decode(data, path, options.encoding, said=said_encoding(data))
     text = re.sub(r"^\s*<\?xml[^>]*\?>", "", decoded.text, count=1)
     root = try_xml(text, path)
