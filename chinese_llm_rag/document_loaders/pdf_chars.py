@@ -6,6 +6,7 @@ Everything is in points of the page as it is shown: x to the right, y upwards, /
 """
 
 import ctypes
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -23,6 +24,10 @@ MAX_PAGE_OBJECTS = 200_000
 _MAX_PATH_POINTS = 5_000  # of one path; a drawing, not a table, has more
 _MAX_DEPTH = 4  # forms inside forms
 _THIN = 2.5  # points; a filled box as thin as this is a rule
+_LATIN_FONT = re.compile(
+    r"(?:\w{6}\+)?(?:Arial(?!Unicode)|Times|Helvetica|Courier|Calibri|Cambria|Verdana|Tahoma|Georgia|Symbol|Zapf|Wingdings"
+    r"|Garamond|Trebuchet|Consolas|Century|Palatino|Lucida)"
+)
 _INVISIBLE = 3  # text render mode: neither filled nor stroked
 
 
@@ -76,6 +81,7 @@ class _PdfiumCalls:
     bounds: Callable[..., int]
     font_of: Callable[..., int]
     is_embedded: Callable[..., int]
+    font_name: Callable[..., int]
 
 
 @cache
@@ -102,6 +108,7 @@ def _calls() -> _PdfiumCalls:
         prototype("FPDFPageObj_GetBounds", ctypes.c_int, handle, *[pointer] * 4),
         prototype("FPDFTextObj_GetFont", ctypes.c_void_p, handle),
         prototype("FPDFFont_GetIsEmbedded", ctypes.c_int, handle),
+        prototype("FPDFFont_GetBaseFontName", ctypes.c_size_t, handle, pointer, ctypes.c_size_t),
     )
 
 
@@ -149,21 +156,22 @@ def read_tight_boxes(page: Handle, text_page: Handle, indices: list[int]) -> Box
 
 def read_fonts(text_page: Handle, indices: list[int]) -> list[str]:
     """Names of the fonts of some characters, numbers of those without a name; "" for characters that are not drawn."""
-    import pypdfium2.raw as pdfium  # noqa: PLC0415
-
     calls, handle = _calls(), ctypes.cast(text_page.raw, ctypes.c_void_p).value
     names: dict[int | None, str] = {None: "", 0: ""}
-    buffer = ctypes.create_string_buffer(256)
     found = []
     for index in indices:
         text_object = calls.object_of(handle, index)
         if text_object not in names:
-            font = pdfium.FPDFTextObj_GetFont(ctypes.cast(text_object, pdfium.FPDF_PAGEOBJECT))
-            length = pdfium.FPDFFont_GetBaseFontName(font, buffer, len(buffer)) if font else 0
-            name = buffer.raw[: max(0, min(length, len(buffer)) - 1)].decode("utf-8", "replace")
-            names[text_object] = name or f"#{ctypes.cast(font, ctypes.c_void_p).value}"
+            font = calls.font_of(text_object)
+            names[text_object] = (_font_name(font) or f"#{font}") if font else ""
         found.append(names[text_object])
     return found
+
+
+def _font_name(font: int) -> str:
+    buffer = ctypes.create_string_buffer(256)
+    length = _calls().font_name(font, ctypes.addressof(buffer), len(buffer))
+    return buffer.raw[: max(0, min(length, len(buffer)) - 1)].decode("utf-8", "replace")
 
 
 def _turned(boxes: Boxes, page: Handle) -> Boxes:
@@ -211,9 +219,10 @@ def read_drawing(page: Handle) -> Drawing:
 
 
 class _DroppedTexts:
-    """Tells text objects without extent in fonts that are not in the file.
+    """Tells text objects without extent in fonts that are not in the file, Latin ones aside.
 
-    PDFium leaves them out of the text: blanks, and characters that no font of the machine has.
+    PDFium leaves them out of the text: blanks, and characters that no font of the machine has. For Latin fonts
+    it brings its own, and what is left out there is blank.
     """
 
     def __init__(self) -> None:
@@ -228,7 +237,8 @@ class _DroppedTexts:
             return False
         font = calls.font_of(item)
         if font not in self._is_embedded:
-            self._is_embedded[font] = calls.is_embedded(font) != 0
+            is_latin = _LATIN_FONT.match(_font_name(font)) is not None
+            self._is_embedded[font] = is_latin or calls.is_embedded(font) != 0
         return not self._is_embedded[font]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from chinese_llm_rag.document_loaders.pdf_page import PageRead
 _DPI = 200
 _MAX_SIDE = 3_000  # pixels; a page of a metre is rendered more coarsely
 _MIN_SIDE = 32
+_EM = 0.8  # of the height of a recognized line, which has some white around it
+_SAME = 0.3
 _COVERED = 0.5  # of a recognized line's area; such a line is there already as trusted text
 
 
@@ -47,6 +50,9 @@ def _recognized(pdf_page: Handle, page: PageRead, recognizer: PageRecognizer) ->
     finally:
         pdf_page.close()
     lines = recognizer.recognize(np.ascontiguousarray(picture[:, :, ::-1]))  # PDFium gives BGR
+    if not lines:
+        return []
+    usual = median(line.bottom - line.top for line in lines)
     return [
         Piece(
             line.text,
@@ -54,10 +60,15 @@ def _recognized(pdf_page: Handle, page: PageRead, recognizer: PageRecognizer) ->
             page.height - line.bottom / scale,
             line.right / scale,
             page.height - line.top / scale,
-            (line.bottom - line.top) / scale * 0.8,
+            _size(line.bottom - line.top, usual) / scale,
         )
         for line in lines
     ]
+
+
+def _size(height: float, usual: float) -> float:
+    """The em of a line whose ink is so high; lines of one size differ in it, lines of another size differ more."""
+    return _EM * (usual if abs(height / usual - 1) < _SAME else height)
 
 
 def _put_in(page: PageRead, lines: list[Piece]) -> None:
