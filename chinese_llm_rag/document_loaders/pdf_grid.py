@@ -12,8 +12,9 @@ from chinese_llm_rag.document_loaders.pdf_chars import Boxes
 
 _SNAP = 3.0  # points; rules as near as this meet, and are one where they lie side by side
 _SHORTEST = 6.0
-_MAX_RULES = 3_000  # drawings have more, tables do not
-_MAX_SIDE = 200  # rows or columns
+_MAX_RULES = 5_000  # as they are drawn, cell by cell
+_MAX_JOINED = 400  # drawings have more, tables do not
+_MAX_CELLS = 2_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ def sort_rules(rules: Boxes) -> tuple[list[Rule], list[Rule]]:
 
 def find_grids(across: Sequence[Rule], down: Sequence[Rule]) -> list[Grid]:
     """All grids with two rows and two columns or more."""
-    grids = []
+    grids: list[Grid] = []
+    if len(across) + len(down) > _MAX_JOINED:
+        return grids
     for rows, columns in _crossing(across, down):
         grid = _grid(rows, columns)
         if grid is not None:
@@ -115,7 +118,7 @@ def _grid(across: list[Rule], down: list[Rule]) -> Grid | None:
     ys = _distinct([*(rule.at for rule in across), low[0], high[0]])[::-1]
     xs = _distinct([*(rule.at for rule in down), low[1], high[1]])
     n_rows, n_columns = len(ys) - 1, len(xs) - 1
-    if not (2 <= n_rows <= _MAX_SIDE and 2 <= n_columns <= _MAX_SIDE):
+    if n_rows < 2 or n_columns < 2 or n_rows * n_columns > _MAX_CELLS:
         return None
     owner = [[(r, c) for c in range(n_columns)] for r in range(n_rows)]
     for r in range(n_rows):

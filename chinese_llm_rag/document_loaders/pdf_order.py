@@ -14,6 +14,7 @@ from chinese_llm_rag.document_loaders.pdf_lines import Piece
 _MIN_COLUMN_LINES = 4
 _FULL = 0.7  # of a column's width; most lines of running text are as long
 _GUTTER = 0.8  # em; the least distance of two columns
+_BAND = 1.2  # em; white space that parts more than lines
 _MAX_DEPTH = 12
 _MANY_PIECES = 3_000  # drawings; cutting them is slow and gains nothing
 
@@ -120,26 +121,31 @@ def _by_cuts(pieces: list[Piece], depth: int) -> list[Piece]:
     if len(pieces) < 2 or depth > _MAX_DEPTH:
         return _by_rows(pieces)
     split = _find_gutter(pieces)
-    if split is not None:
-        left, right, across = split
-        if not across:
-            return _by_cuts(left, depth + 1) + _by_cuts(right, depth + 1)
-        # What lies across both columns divides them into bands.
-        ordered: list[Piece] = []
-        rest = left + right
-        for piece in sorted(across, key=lambda p: -p.middle):
-            above = [p for p in rest if p.middle > piece.middle]
-            ordered += _columns(left, right, above)
-            ordered.append(piece)
-            above_ids = {id(p) for p in above}
-            rest = [p for p in rest if id(p) not in above_ids]
-        return ordered + _columns(left, right, rest)
-    return _by_rows(pieces)
+    if split is None:
+        upper, lower = _halves(pieces)
+        return _by_cuts(upper, depth + 1) + _by_cuts(lower, depth + 1) if upper else _by_rows(pieces)
+    left, right, across = split
+    # What lies across both columns divides them into bands.
+    ordered: list[Piece] = []
+    for piece in sorted(across, key=lambda p: -p.middle):
+        for column in (left, right):
+            ordered += _by_cuts([p for p in column if p.middle > piece.middle], depth + 1)
+        left = [p for p in left if p.middle <= piece.middle]
+        right = [p for p in right if p.middle <= piece.middle]
+        ordered.append(piece)
+    return ordered + _by_cuts(left, depth + 1) + _by_cuts(right, depth + 1)
 
 
-def _columns(left: list[Piece], right: list[Piece], chosen: list[Piece]) -> list[Piece]:
-    ids = {id(p) for p in chosen}
-    return _by_rows([p for p in left if id(p) in ids]) + _by_rows([p for p in right if id(p) in ids])
+def _halves(pieces: Sequence[Piece]) -> tuple[list[Piece], list[Piece]]:
+    """What is above and below the widest horizontal white space; nothing above where there is only that of lines."""
+    ordered = sorted(pieces, key=lambda p: -p.y1)
+    size = sorted(p.size for p in pieces)[len(pieces) // 2]
+    low, widest, place = ordered[0].y0, _BAND * size, 0
+    for number, piece in enumerate(ordered[1:], 1):
+        if low - piece.y1 > widest:
+            widest, place = low - piece.y1, number
+        low = min(low, piece.y0)
+    return ordered[:place], ordered[place:]
 
 
 def _by_rows(pieces: Sequence[Piece]) -> list[Piece]:
