@@ -9,6 +9,7 @@ from chinese_llm_rag.text_splitters.ruler import Ruler
 from chinese_llm_rag.text_splitters.units import Units
 
 STANDS_ALONE = 4  # a section of a fourth of the size is a chunk; shorter ones are joined
+ENDS_ALONE = 16  # the rest of a section that was cut, or what stands before one that will be, needs less
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ class Chunker:
             index = self._parts[index].parent
         for part in reversed(around):
             begin = self._units.first[part]
-            if self._fits_whole(part) or self._stands_alone(first, begin):
+            share = ENDS_ALONE if self._parts[part].kind == "section" else STANDS_ALONE
+            if self._fits_whole(part) or self._is_long(first, begin, share):
                 return begin
         return 0
 
@@ -95,9 +97,10 @@ class Chunker:
             self._whole[part] = self._fits(self._units.first[part], self._units.stop[part])
         return self._whole[part]
 
-    def _stands_alone(self, first: int, stop: int) -> bool:
+    def _is_long(self, first: int, stop: int, share: int) -> bool:
+        """Whether units first..stop have at least this share of the size."""
         length = self._ruler.length(self._units.starts[first], self._units.ends[stop - 1])
-        return length * STANDS_ALONE >= self._ruler.size
+        return length * share >= self._ruler.size
 
     def _at_paragraph(self, first: int, least: int, stop: int, header: str) -> int:
         """The last paragraph's end in the second half, which is a better place than a fuller chunk; else `stop`.
@@ -154,11 +157,14 @@ class Chunker:
 
     def _at_section(self, first: int, least: int, stop: int) -> int:
         """The first end of a section that is long enough to stand alone; else `stop`."""
+        part = self._units.part[first]
+        section = self._parts[part].parent if self._parts[part].kind in ("item", "table") else part
+        share = ENDS_ALONE if section > 0 and self._units.first[section] < first else STANDS_ALONE
         position = first
         while position < stop:
             inside = [part for part in self._beginning.get(position, ()) if self._units.stop[part] <= stop]
             position = self._units.stop[inside[0]] if inside else position + 1
-            if least <= position < stop and self._begins_section(position) and self._stands_alone(first, position):
+            if least <= position < stop and self._begins_section(position) and self._is_long(first, position, share):
                 return position
         return stop
 

@@ -115,7 +115,7 @@ def _article(text: str, mark: HeadingMark, rest: str) -> Shape | None:
     if not rest:
         return "line"
     glued = is_glued(text, mark)
-    if _REFERS.match(rest) or (glued and _REFERS_TO_ARTICLE.match(rest)):
+    if rest[0] in _JOINS or (glued and (_REFERS.match(rest) or _REFERS_TO_ARTICLE.match(rest))):
         return None
     if glued or rest[-1] in _ENDS_WEAK or _is_wide(rest) or _INSIDE_TEXT.search(rest):
         return "run"

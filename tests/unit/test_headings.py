@@ -174,6 +174,13 @@ def test_articles_give_their_number_and_the_title_in_brackets():
     assert titles(text) == ["第一条 【立法目的】", "第二条", "第三条之一", "第 4 條"]
 
 
+def test_an_article_may_begin_with_a_word_that_joins():
+    assert titles("第二十条 与外交代表共同生活的配偶，享有特权。\n第二十一条 到任前的人员，适用本条例。") == [
+        "第二十条",
+        "第二十一条",
+    ]
+
+
 def test_articles_whose_space_was_lost_are_found_by_their_run():
     assert titles("第一条为了规范活动，制定本法。\n第二条在境内适用本法。\n第三条国家保护权利。") == [
         "第一条",
