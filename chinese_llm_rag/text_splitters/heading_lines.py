@@ -19,7 +19,8 @@ _PUNCTUATION = re.compile("[，。；：、！？,;:?!]")
 _WORD = re.compile(r"[^\W_]")
 _LETTER = re.compile(r"[^\W\d_]")
 # What follows 第N章 where a text speaks of the chapter, or counts something by 条, 回, 节: 第一条消息, 第二回合.
-_REFERS = re.compile(r"[，、。；,;)）》」”~～—和与與及或至到之]|-\s?第|第[^页頁]{1,6}[页頁]")
+_JOINS = "，、。；,;)）》」”~～—"
+_REFERS = re.compile(rf"[{_JOINS}和與与及或至到之]|-\s?第|第[^页頁]{{1,6}}[页頁]")
 _REFERS_GLUED = re.compile(
     r"[的地得所规規中内內里裡将將第是有在说說讲講了被把就都也里课課合头頭门門目口车車路线線腿鱼魚河街裤褲新消信短]|以[上下前后後内內外]"
 )
