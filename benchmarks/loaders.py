@@ -29,8 +29,9 @@ from typing import Any
 
 os.environ.update(DO_NOT_TRACK="1", SCARF_NO_ANALYTICS="1", UNSTRUCTURED_DISABLE_NOTICE="1")
 
-from chinese_llm_rag.document_loaders import LoadedFile, LoadOptions
+from chinese_llm_rag.document_loaders import LoadOptions
 from chinese_llm_rag.document_loaders.worker import WorkerPool
+from chinese_llm_rag.errors import DocumentError
 
 Pages = list[str]
 Entry = dict[str, Any]
@@ -43,17 +44,23 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s+", "", unicodedata.normalize("NFKC", text))
 
 
-def ours(workers: int) -> tuple[Loader, WorkerPool, dict[str, tuple[str, ...]]]:
-    pool = WorkerPool(workers, timeout_s=MAX_SECONDS)
-    problems: dict[str, tuple[str, ...]] = {}
+class Ours:
+    """Our readers in worker processes; all files are begun at once, and told one by one."""
 
-    def load(path: Path, entry: Entry) -> Pages:
-        password = entry.get("password")
-        loaded: LoadedFile = pool.load(path, LoadOptions(passwords=(password,) if password else ()))
-        problems[entry["file"]] = loaded.problems
+    def __init__(self, entries: list[Entry], folder: Path, workers: int) -> None:
+        self.problems: dict[str, tuple[str, ...]] = {}
+        passwords = tuple(entry["password"] for entry in entries if entry.get("password"))
+        pool = WorkerPool(workers, timeout_s=MAX_SECONDS)
+        self._results = pool.load_all([folder / entry["file"] for entry in entries], LoadOptions(passwords=passwords))
+
+    def __call__(self, path: Path, entry: Entry) -> Pages:
+        """The pages of the next file, which must be this one."""
+        came, loaded = next(self._results)
+        assert came == path
+        if isinstance(loaded, DocumentError):
+            raise loaded
+        self.problems[entry["file"]] = loaded.problems
         return ["\n".join([page.page_content, *page.metadata.get("furniture", [])]) for page in loaded.pages]
-
-    return load, pool, problems
 
 
 def pypdf_text(path: Path, entry: Entry) -> Pages:
@@ -123,13 +130,16 @@ def measure(name: str, load: Loader, entries: list[Entry], folder: Path) -> Iter
     print("\n".join(refused))
 
 
-def is_told(problems: tuple[str, ...], page: int) -> bool:
-    """Whether a sentence about the file names the page."""
-    for problem in problems:
-        for first, last in re.findall(r"\b(\d+)(?:-(\d+))?\b", problem):
-            if int(first) <= page <= int(last or first):
-                return True
-    return False
+def is_told(problems: tuple[str, ...], expected: Entry) -> bool:
+    """Whether a sentence about the file names the page of a string that only a picture shows."""
+    numbers = [(int(a), int(b or a)) for problem in problems for a, b in re.findall(r"\b(\d+)(?:-(\d+))?\b", problem)]
+    return expected["how"] == "ocr" and any(first <= expected["page"] <= last for first, last in numbers)
+
+
+def keys(entry: Entry, expected: Entry) -> list[str]:
+    """The rows of the table that a string counts in."""
+    kind = "ocr" if expected["how"] == "ocr" else "text"
+    return [f"{category} ({kind})" for category in [*entry["categories"], "ALL"]]
 
 
 def main() -> None:
@@ -142,7 +152,7 @@ def main() -> None:
     block_network()
     manifest = json.loads((options.files / "manifest.json").read_text(encoding="utf-8"))
     entries = [entry for entry in manifest if entry["file"].startswith(options.only)]
-    load_ours, pool, problems = ours(options.workers)
+    load_ours = Ours(entries, options.files, options.workers)
     loaders: dict[str, tuple[Loader, Callable[[str], bool]]] = {
         "ours": (load_ours, lambda _: True),
         "unstructured": (unstructured, lambda file: not file.endswith(".pdf")),
@@ -150,7 +160,9 @@ def main() -> None:
         "pypdf": (pypdf_text, lambda file: file.endswith(".pdf")),
         "PDFium": (pdfium_text, lambda file: file.endswith(".pdf")),
     }
-    wanted: Counter[str] = Counter()
+    wanted = Counter(
+        key for entry in entries for expected in entry.get("expect") or [] for key in keys(entry, expected)
+    )
     found: dict[str, Counter[str]] = {}
     missing: list[str] = []
     for name, (load, takes) in loaders.items():
@@ -160,17 +172,12 @@ def main() -> None:
             without_a_language_model()
         found[name] = Counter()
         for entry, expected, hit in measure(name, load, [e for e in entries if takes(e["file"])], options.files):
-            kind = "ocr" if expected["how"] == "ocr" else "text"
-            keys = [f"{category} ({kind})" for category in [*entry["categories"], "ALL"]]
-            if name == "ours":
-                wanted.update(keys)
-                if not hit and kind == "ocr" and is_told(problems.get(entry["file"], ()), expected["page"]):
-                    found.setdefault("told", Counter()).update(keys)
-                elif not hit:
-                    missing.append(f"  {entry['file']} page {expected['page']} ({expected['how']}): {expected['text']}")
             if hit:
-                found[name].update(keys)
-    pool.close()
+                found[name].update(keys(entry, expected))
+            elif name == "ours" and is_told(load_ours.problems.get(entry["file"], ()), expected):
+                found.setdefault("told", Counter()).update(keys(entry, expected))
+            elif name == "ours":
+                missing.append(f"  {entry['file']} page {expected['page']} ({expected['how']}): {expected['text']}")
     print("\nnot found by ours:", *missing, sep="\n")
     print(f"\n{'category':28}{'strings':>8}" + "".join(f"{name:>15}" for name in found))
     for key in sorted(wanted, key=lambda key: (key.startswith("ALL"), key)):
