@@ -37,6 +37,7 @@ class MarkFields(TypedDict):
     end: int
     level: int
     header_end: int
+    first_row: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ class Mark:
     """Characters start..end of a page's text that are a heading or a table.
 
     Of a heading, `level` 1 is the highest. A table is rows of Markdown; its header, with the line of
-    dashes, is the text up to `header_end`, which is 0 where it has none.
+    dashes, is the text up to `header_end`, which is 0 where it has none. `first_row` is the number that
+    the file gives the table's first row, its header included; 0 where its rows have no numbers.
     """
 
     kind: MarkKind
@@ -64,6 +66,14 @@ class Mark:
     end: int
     level: int = 0
     header_end: int = 0
+    first_row: int = 0
+
+    def row_at(self, text: str, position: int) -> int | None:
+        """Number of the row that a position of the page's text lies in; None where it has none."""
+        if not self.first_row or not self.start <= position < self.end:
+            return None
+        lines = text.count("\n", self.start, position)
+        return self.first_row + lines - (1 if self.header_end and lines else 0)
 
     def to_dict(self) -> MarkFields:
         """The form it has in metadata."""
@@ -73,6 +83,7 @@ class Mark:
             "end": self.end,
             "level": self.level,
             "header_end": self.header_end,
+            "first_row": self.first_row,
         }
 
 
