@@ -24,10 +24,11 @@ class Chunker:
     """Joins units to chunks of one size."""
 
     def __init__(
-        self, text: str, outline: Outline, units: Units, ruler: Ruler, overlap: int = 0, *, blank_lines: bool = True
+        self, text: str, outline: Outline, units: Units, ruler: Ruler, overlap: int = 0, *, structured: bool = True
     ) -> None:
         self._text = text
-        self._blank_lines = blank_lines
+        self._structured = structured
+        self._pace = 1.0  # characters a unit of length, in what was measured last
         self._parts = outline.parts
         self._units = units
         self._ruler = ruler
@@ -57,7 +58,11 @@ class Chunker:
         return table.header if table and self._units.starts[unit] >= table.header_end else ""
 
     def _fits(self, first: int, stop: int, header: str = "") -> bool:
-        return self._ruler.fits(self._units.starts[first], self._units.ends[stop - 1], header)
+        start, end = self._units.starts[first], self._units.ends[stop - 1]
+        length = self._ruler.length(start, end, header)
+        if not header and length > 0:
+            self._pace = (end - start) / length
+        return length <= self._ruler.size
 
     def _stop(self, first: int, least: int, limit: int) -> int:
         """Index after the last unit of the chunk that begins with unit `first`; at least `least`."""
@@ -73,6 +78,11 @@ class Chunker:
             most = self._units.starts[first] + self._ruler.size
             return max(least, bisect.bisect_right(self._units.ends, most, least - 1, limit))
         stop = least
+        if self._structured:  # one by one from where the end is likely to be, since a model's tokens take time
+            likely = self._units.starts[first] + int(self._ruler.size * self._pace)
+            stop = max(least, bisect.bisect_right(self._units.ends, likely, least - 1, limit))
+            while stop > least and not self._fits(first, stop, header):
+                stop -= 1
         while stop < limit and self._fits(first, stop + 1, header):
             stop += 1
         return stop
@@ -94,7 +104,12 @@ class Chunker:
 
     def _fits_whole(self, part: int) -> bool:
         if part not in self._whole:
-            self._whole[part] = self._fits(self._units.first[part], self._units.stop[part])
+            first, stop = self._units.first[part], self._units.stop[part]
+            start, end = self._units.starts[first], self._units.ends[stop - 1]
+            beginning = min(end, start + int(2 * self._ruler.size * self._pace))
+            self._whole[part] = self._ruler.fits(start, beginning) and (
+                beginning == end or self._ruler.fits(start, end)
+            )
         return self._whole[part]
 
     def _is_long(self, first: int, stop: int, share: int) -> bool:
@@ -119,7 +134,7 @@ class Chunker:
                 continue
             if self._fits(first, candidate, header):
                 best = candidate
-                if not self._blank_lines or self._after_blank_line(candidate):
+                if not self._structured or self._after_blank_line(candidate):
                     break
         return best or self._at_sentence(least, stop)
 

@@ -11,8 +11,8 @@ from chinese_llm_rag.text_splitters.file_runs import FileRun
 def read_parents(chunks: Iterable[Document], pages_of: Callable[[Document], Sequence[Document]]) -> list[Document]:
     """The parents of chunks that were found, each once, where the first of its chunks stands.
 
-    A chunk without a parent stands for itself. A parent has the metadata of a chunk, and the `score` and
-    `headings` of the first of its chunks.
+    A chunk without a parent stands for itself. A parent has the metadata of a chunk, and the `score` of the
+    first of its chunks.
 
     Args:
         chunks: found chunks, best first, with ChunkMetadata.

@@ -76,12 +76,12 @@ class CutText:
         ruler = Ruler(text, sizes.chunk, sizes.length)
         self._units = build_units(text, self._outline, ruler, walls)
         self._walls = [self._units.index(wall) for wall in walls]
-        blank_lines = known is not None
-        self._chunker = Chunker(text, self._outline, self._units, ruler, sizes.overlap, blank_lines=blank_lines)
+        structured = known is not None
+        self._chunker = Chunker(text, self._outline, self._units, ruler, sizes.overlap, structured=structured)
         self._parents: list[UnitRange] = []
         if sizes.parent is not None:
             larger = Ruler(text, sizes.parent, sizes.length)
-            chunker = Chunker(text, self._outline, self._units, larger, blank_lines=blank_lines)
+            chunker = Chunker(text, self._outline, self._units, larger, structured=structured)
             self._parents = chunker.ranges(self._walls)
 
     def parents(self) -> list[ChunkSpan]:
