@@ -64,6 +64,7 @@ def find_headings(
         outside: spans that hold no headings, such as tables, in order.
         markdown: whether lines that begin with # are headings.
     """
+    certain = [(_widened(text, span), level) for span, level in certain]
     blocked = _united([*outside, *_fenced(text), *(span for span, _ in certain)])
     marks = [mark for mark in heading_marks(text) if not _lies_in(mark, blocked)]
     if not markdown or _has_prompts(text, marks):
@@ -111,6 +112,20 @@ def _has_prompts(text: str, marks: list[HeadingMark]) -> bool:
     hashes = [mark for mark in marks if mark.style == "hashes"]
     n_chinese = sum(re.search(HAN, rest_of(text, mark)) is not None for mark in hashes)
     return len(hashes) >= _PROMPTS and all(mark.rank == 1 for mark in hashes) and 2 * n_chinese <= len(hashes)
+
+
+def _widened(text: str, span: Span) -> Span:
+    """A heading with the signs around it on its line, such as the # before it."""
+    line = text.rfind("\n", 0, span.start) + 1
+    line_end = text.find("\n", span.end)
+    line_end = len(text) if line_end < 0 else line_end
+    start = line if re.fullmatch(r"[#*_>\s]{0,12}", text[line : span.start]) else span.start
+    end = line_end if re.fullmatch(r"[#*_\s]{0,12}", text[span.end : line_end]) else span.end
+    while start < end and text[start].isspace():
+        start += 1
+    while start < end and text[end - 1].isspace():
+        end -= 1
+    return Span(start, end)
 
 
 def _certain(text: str, span: Span, level: int) -> Heading:
@@ -218,9 +233,13 @@ def _without_lists(text: str, headings: list[Heading]) -> Iterable[Heading]:
         if adjacent[i] and headings[i].mark.group != "certain":
             bodiless[i] = bodiless[i + 1] or not _is_below(headings[i + 1].mark, headings[i].mark)
     n_bodiless = 0  # of those directly before this one
+    before: dict[str, HeadingMark] = {}  # the last mark of each style among them
     for i, heading in enumerate(headings):
-        n_bodiless = n_bodiless if i and adjacent[i - 1] else 0
-        is_last = n_bodiless > 0 and not bodiless[i] and heading.shape == "line" and _goes_on(headings[i - 1], heading)
+        if not i or not adjacent[i - 1]:
+            n_bodiless, before = 0, {}
+        alike = before.get(heading.mark.style)
+        is_last = alike is not None and not bodiless[i] and heading.shape == "line" and _follows(alike, heading.mark)
+        before[heading.mark.style] = heading.mark
         run = n_bodiless + _n_ahead(bodiless, i)
         n_bodiless += bodiless[i]
         if heading.mark.group in ("ordinal", "named"):
@@ -231,7 +250,12 @@ def _without_lists(text: str, headings: list[Heading]) -> Iterable[Heading]:
         else:
             enough = run >= (1 if heading.mark.group == "arabic" else _CONTENTS)
             listed = enough and (bodiless[i] or is_last)
-            run_in = heading.mark.group == "arabic" and (heading.shape == "run" or heading.mark.style in _NOTES)
+            mark = heading.mark
+            run_in = mark.group == "arabic" and (
+                heading.shape == "run"
+                or mark.style in _NOTES
+                or (heading.shape == "lead" and mark.style == "in_brackets")
+            )
             yield replace(heading, title="", is_item=True) if listed or run_in else heading
 
 
@@ -241,10 +265,6 @@ def _n_ahead(bodiless: list[bool], index: int) -> int:
         count += 1
         index += 1
     return count
-
-
-def _goes_on(before: Heading, heading: Heading) -> bool:
-    return before.mark.style == heading.mark.style and _follows(before.mark, heading.mark)
 
 
 def _is_below(mark: HeadingMark, above: HeadingMark) -> bool:

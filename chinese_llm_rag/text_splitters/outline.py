@@ -128,8 +128,7 @@ class _Builder:
         listed = heading.is_item or (mark.group == "arabic" and in_article)
         if mark.group == "han" and mark.style != "formal" and in_article and depth == len(self._open):
             listed = True  # 项 of an article
-        if not listed:
-            self.close(depth, mark.start)
+        self.close(self._depth_for_item(mark) if listed else depth, mark.start)
         parent = self._parent()
         path = self.parts[parent].path
         title = heading.title
@@ -156,6 +155,17 @@ class _Builder:
                 limit = following.get(part.start, len(self._text))
                 paragraph = next(iter_paragraphs(self._text[part.start : limit]))
                 part.end = part.start + paragraph.end
+
+    def _depth_for_item(self, mark: HeadingMark) -> int:
+        """How many of the open parts an item of a list with this mark stands in: 3. ends what 2. and (1) began."""
+        depth = len(self._open)
+        while depth:
+            top = self._open[depth - 1][1]
+            ended = top.rank > mark.rank or (top.style == mark.style and top.number < mark.number)
+            if top.group != "arabic" or mark.group != "arabic" or not ended:
+                break
+            depth -= 1
+        return depth
 
     def _parent(self) -> int:
         return self._open[-1][0] if self._open else 0

@@ -164,6 +164,11 @@ def test_the_last_entry_of_a_table_of_contents_does_not_name_the_text_after_it()
     assert titles(contents) == []
 
 
+def test_the_last_entry_of_nested_contents_does_not_name_the_text_after_them():
+    text = "6.1 编写\n6.1.1 语法\n6.1.2 仓库\n6.2 升级\n6.2.1 自动\n6.3 搜索\n本章介绍这个工具。\n"
+    assert titles(text) == []
+
+
 def test_a_title_may_stand_on_the_line_below_its_number():
     assert titles(f"第一章\n总则\n{BODY}") == ["第一章 总则"]
     assert titles(f"第一章\n{BODY}") == ["第一章"]
@@ -257,6 +262,14 @@ def test_articles_stand_under_han_numbers_in_a_contract_and_above_them_in_a_trea
         ("第一条", "二、"),
         ("第二条",),
     ]
+
+
+def test_an_item_of_a_list_ends_what_the_number_before_it_began():
+    text = f"一、验收\n1、交货。按期。\n2、验收由甲方组织：\n（1）初验\n{BODY}\n（2）复验\n{BODY}\n3、费用自负。\n"
+    outline = build_outline(text, find_headings(text), ())
+    paths = {text[part.start : part.start + 3]: part.path for part in outline.parts[1:]}
+    assert paths["（1）"] == ("一、验收", "2、验收由甲方组织：", "（1）初验")
+    assert paths["3、费"] == ("一、验收",)
 
 
 def test_items_of_an_article_hold_their_own_paragraph_and_its_next_paragraph_is_the_articles():

@@ -341,6 +341,12 @@ def test_marked_headings_are_headings_whatever_they_look_like():
     ]
 
 
+def test_the_signs_around_a_marked_heading_belong_to_it():
+    document = page("## **概述** ##\n这里是正文。", source="a.md", marks=[mark("heading", 5, 7, level=2)])
+    (chunk,) = ChineseTextSplitter().split_documents([document])
+    assert (chunk.page_content, chunk.metadata["headings"]) == (document.page_content, ["概述"])
+
+
 def test_lines_with_hashes_of_a_pdf_are_text_and_of_markdown_headings():
     chunk = ChineseTextSplitter().split_documents([page("# 3 号\n正文。", source="图.pdf")])[0]
     assert "headings" not in chunk.metadata
