@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 
 import regex
 
-from chinese_llm_rag.chinese_text import GRAPHEME_TAIL, HAN, after_space
+from chinese_llm_rag.chinese_text import GRAPHEME_TAIL, HAN, after_space, sentences_in
 from chinese_llm_rag.schema import Span
 
 _CLAUSE_END = regex.compile(r"[，、,：:；;]|[）)】》」』](?=\w)|\s+")
@@ -39,7 +39,7 @@ def iter_pieces(text: str, whole: Span, fits: Fits, *, row: bool = False, lead: 
         text: what the span lies in.
         whole: a sentence, a heading or a row of a table.
         fits: whether characters start..end of the text fit.
-        row: cells of a Markdown row are kept whole rather than clauses.
+        row: cells of a Markdown row are kept whole, then sentences, then clauses.
         lead: where the headings above the span begin, which the first of several pieces is to fit with.
     """
     rest = trimmed(text, whole)
@@ -49,8 +49,10 @@ def iter_pieces(text: str, whole: Span, fits: Fits, *, row: bool = False, lead: 
         yield rest
         return
     edges = list(_edges(text, rest, fits))
-    ends = _CELL_END if row else _CLAUSE_END
-    good = {match.end() for match in ends.finditer(text, rest.start, rest.end)}
+    good = [{match.end() for match in _CLAUSE_END.finditer(text, rest.start, rest.end)}]
+    if row:
+        sentences = {sentence.end for sentence in sentences_in(text, rest)}
+        good = [{match.end() for match in _CELL_END.finditer(text, rest.start, rest.end)}, sentences, *good]
     first = 0
     while rest is not None:
         cut = _cut(rest.start if lead is None else lead, edges, first, good, fits)
@@ -73,18 +75,19 @@ def _edges(text: str, span: Span, fits: Fits, fineness: int = 0) -> Iterator[int
             yield end
 
 
-def _cut(start: int, edges: list[int], first: int, good: set[int], fits: Fits) -> int:
-    """The last good edge that fits, else the last edge that does, else edges[first]."""
+def _cut(start: int, edges: list[int], first: int, good: list[set[int]], fits: Fits) -> int:
+    """The last edge that fits of the best set that has one, else the last that fits, else edges[first]."""
     stop = _most_that_fit(start, edges, first, fits)
     if stop == len(edges):
         return edges[-1]
     last = max(stop - 1, first)
     least = start + (edges[last] - start) // 3
-    for index in range(last, first, -1):
-        if edges[index] <= least:
-            break
-        if edges[index] in good and fits(start, edges[index]):
-            return edges[index]
+    for ends in good:
+        for index in range(last, first, -1):
+            if edges[index] <= least:
+                break
+            if edges[index] in ends and fits(start, edges[index]):
+                return edges[index]
     return edges[last]
 
 

@@ -9,7 +9,7 @@ import regex
 from chinese_llm_rag.chinese_text import iter_paragraphs, sentences_in
 from chinese_llm_rag.schema import Span
 from chinese_llm_rag.text_splitters.outline import Line, Outline, Part
-from chinese_llm_rag.text_splitters.pieces import iter_pieces
+from chinese_llm_rag.text_splitters.pieces import iter_pieces, trimmed
 from chinese_llm_rag.text_splitters.ruler import Ruler
 
 _MOST_HEADINGS = 8  # that stand directly above a sentence
@@ -101,7 +101,9 @@ def _add_text(units: Units, text: str, segment: Span, ruler: Ruler) -> None:
 def _add_line(units: Units, text: str, line: Line, ruler: Ruler) -> None:
     table = line.table
     if table is None:
-        _append(units, iter_pieces(text, line.span, ruler.fits), paragraph=True, heading=True)
+        whole = ruler.fits(line.span.start, line.span.end)
+        for number, part in enumerate([line.span] if whole else sentences_in(text, line.span)):
+            _append(units, iter_pieces(text, part, ruler.fits), paragraph=not number, heading=True)
         return
     is_header = line.span.start < table.header_end
     header = "" if is_header else ruler.affordable(table.header)

@@ -282,6 +282,15 @@ def test_a_row_that_is_too_long_is_cut_between_cells():
     assert all(chunk.endswith("|") for chunk in chunks)
 
 
+def test_a_cell_that_is_too_long_is_cut_between_sentences():
+    text = "| 甲 |\n|---|\n| 春天来了，花都开了。鸟也飞回来了。孩子们在草地上跑，笑声传得很远。 |"
+    assert contents(text, 20)[1:] == ["| 春天来了，花都开了。鸟也飞回来了。", "孩子们在草地上跑，笑声传得很远。 |"]
+
+
+def test_a_heading_that_is_too_long_is_cut_between_its_sentences():
+    assert contents("# 什么是检索？ 检索就是查找\n正文。", 12) == ["# 什么是检索？", "检索就是查找\n正文。"]
+
+
 def test_lines_with_bars_and_no_line_of_dashes_are_text():
     (chunk,) = cut("甲 | 乙\n丙 | 丁", 100)
     assert "table_header" not in chunk.metadata
