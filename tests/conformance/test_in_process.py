@@ -203,7 +203,10 @@ class TestLogprobs:
         total = chunks[0]
         for chunk in chunks[1:]:
             total += chunk
-        assert total.response_metadata["logprobs"] == whole.response_metadata["logprobs"]
+        streamed = total.response_metadata["logprobs"]["content"]
+        assert [entry["token"] for entry in streamed] == [entry["token"] for entry in content]
+        # The second time the prompt is in memory, and its last token is read alone: other rounding.
+        assert [e["logprob"] for e in streamed] == pytest.approx([e["logprob"] for e in content], abs=1e-3)
         llm = ChineseAlpacaLLM(backend=backend, temperature=0, max_tokens=5, logprobs=0)
         info = llm.generate(["几点"]).generations[0][0].generation_info
         assert len(info["logprobs"]["content"]) == info["usage_metadata"]["output_tokens"]

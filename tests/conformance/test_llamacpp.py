@@ -270,8 +270,7 @@ class TestGenerating:
         n_tokens = batched.count_tokens(prompt) + 1
         assert n_tokens > 2 * 32
         chances_to_stop = [p for p in pieces if p.n_tokens == 0]
-        # At the start, after each batch of all but the last token, at the end.
-        assert len(chances_to_stop) == 1 + len(range(0, n_tokens - 1, 32)) + 1
+        assert len(chances_to_stop) == 1 + len(range(32, n_tokens, 32)) + 1  # at the start, between batches, at the end
         assert "".join(p.text for p in pieces) == text_of(whole, prompt)
         whole.close()
         batched.close()
@@ -297,7 +296,7 @@ class TestGenerating:
 
         monkeypatch.setattr(in_process, "compute_slot", counting_slot)
         list(random_backend.generate("你好", GREEDY))
-        assert len(taken) == GREEDY.max_tokens + 1  # and once to read the prompt
+        assert len(taken) == GREEDY.max_tokens  # the first one reads the prompt
 
     def test_waiting_for_a_stream_of_ones_own_is_an_error_not_a_deadlock(
         self, random_backend: LlamaCppBackend, monkeypatch: pytest.MonkeyPatch

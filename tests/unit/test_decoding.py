@@ -124,7 +124,7 @@ def test_a_prompt_is_read_in_batches_with_a_chance_to_stop_after_each() -> None:
     how = params(max_tokens=1)
     prompt = list(range(1, 12))
     pieces = list(decode(model, Reading(model, None, nullcontext), prompt, Sampler(how, prompt), how))
-    assert [p.n_tokens for p in pieces] == [0, 0, 0, 1, 0]  # 10 tokens by four, the last one, the end
+    assert [p.n_tokens for p in pieces] == [0, 0, 1, 0]  # four, four, the last three with the answer's first, the end
 
 
 def test_guidance_of_scale_one_point_five_follows_the_formula_and_reads_both_prompts() -> None:

@@ -240,3 +240,8 @@ def test_identity_tells_splitters_apart_that_cut_differently(size, overlap):
     assert identity == ChineseTextSplitter(size, overlap).identity
     assert identity != ChineseTextSplitter(size + 1, overlap).identity
     assert identity != ChineseTextSplitter(size, overlap, third_of_bytes).identity
+
+
+@pytest.mark.parametrize("size", [21, 22])
+def test_a_heading_that_is_too_long_is_cut_between_its_sentences(size):
+    assert ChineseTextSplitter(size).split_text("第0条 0000000000000000！0϶") == ["第0条 0000000000000000！", "0϶"]

@@ -155,7 +155,8 @@ class InProcessBackend:
             reading = Reading(self._model, None, self._step)
             for _ in reading.read_prompt(tokens):
                 pass
-            self._model.keep(len(tokens) - 1)
+            reading.first(tokens)
+            self._model.keep(len(tokens) - 1)  # a prompt that is asked again needs its last token's logits
             with self._runtime.errors_as(GenerationError, str(path)):
                 saved = SavedMemory(list(self._model.memory), model.snapshot(), self._fixed_rope)
                 return write_memory(Path(path), model.owner, saved)

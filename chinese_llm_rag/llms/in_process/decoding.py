@@ -38,18 +38,19 @@ class Reading:
         self._step = step
 
     def read_prompt(self, prompt: Sequence[int]) -> Iterator[None]:
-        """Bring all but the last token of the prompt(s) into memory; yields after every step."""
+        """Bring all but the last step of the prompt(s) into memory; yields after every step."""
         yield from self._bring(self._model, prompt)
         if self._guidance is not None:
             yield from self._bring(self._guidance.model, self._guidance.prompt)
 
     def first(self, prompt: Sequence[int]) -> Logits:
-        """The logits after the prompt, [1, vocabulary]."""
+        """Read what read_prompt() left; the logits after the prompt, [1, vocabulary]."""
         with self._step():
-            logits = self._model.read(prompt[-1:])
+            logits = self._model.read(prompt[len(self._model.memory) :])
             if self._guidance is None:
                 return logits
-            return guided(logits, self._guidance.model.read(self._guidance.prompt[-1:]), self._guidance.scale)
+            negative = self._guidance.prompt[len(self._guidance.model.memory) :]
+            return guided(logits, self._guidance.model.read(negative), self._guidance.scale)
 
     def go_on(self, tokens: Sequence[int]) -> Logits:
         """The logits after each of the tokens, which follow what was read before: [len(tokens), vocabulary]."""
@@ -66,14 +67,16 @@ class Reading:
                 wanted = list(model.memory[: len(model.memory) - n_tokens])
                 kept = model.keep(len(wanted))
                 if kept < len(wanted):  # a memory that cannot be cut there
-                    for _ in self._bring(model, [*wanted, -1]):
+                    for _ in self._bring(model, wanted):
                         pass
+                    with self._step():
+                        model.read(wanted[len(model.memory) :], 0)
 
     def _bring(self, model: TokenModel, prompt: Sequence[int]) -> Iterator[None]:
         at = model.keep(min(common_length(model.memory, prompt), len(prompt) - 1))
         pace = Pace(model.n_batch)
-        while at < len(prompt) - 1:
-            end = min(at + pace.n_tokens, len(prompt) - 1)
+        while len(prompt) - at > pace.n_tokens:
+            end = at + pace.n_tokens
             with self._step(), pace.measured():
                 model.read(prompt[at:end], 0)
             at = end
