@@ -9,7 +9,7 @@ import regex
 from chinese_llm_rag.chinese_text import iter_paragraphs, sentences_in
 from chinese_llm_rag.schema import Span
 from chinese_llm_rag.text_splitters.outline import Line, Outline, Part
-from chinese_llm_rag.text_splitters.pieces import iter_pieces, trimmed
+from chinese_llm_rag.text_splitters.pieces import iter_pieces
 from chinese_llm_rag.text_splitters.ruler import Ruler
 
 _MOST_HEADINGS = 8  # that stand directly above a sentence
