@@ -380,9 +380,8 @@ def test_headings_hold_over_chapters_and_end_with_a_slide():
 
 def test_headings_hold_over_ordinary_pages_and_a_chunk_has_the_place_of_its_first():
     places = [{"kind": "page", "name": "iv"}, {"kind": "page", "name": "v"}]
-    chunks = ChineseTextSplitter(20).split_documents(
-        pages_of(["第一章 总则\n第一句话到这里。", "第二句话。第三句话。第四句话。"], place=places)
-    )
+    pages = pages_of(["第一章 总则\n第一句话到这里。", "第二句话。第三句话。第四句话。"], place=places)
+    chunks = ChineseTextSplitter(20).split_documents(pages)
     assert [c.metadata["headings"] for c in chunks] == [["第一章 总则"]] * len(chunks)
     assert [c.metadata["place"]["name"] for c in chunks] == ["iv", "v"]
 
@@ -397,6 +396,5 @@ def test_what_belongs_to_a_page_does_not_go_to_its_chunks():
 def test_a_chunk_cut_further_keeps_its_headings():
     text = "第一编 总则\n第一章 规定\n" + "很长的一句话。" * 10 + "\n第二条 短。"
     chunks = ChineseTextSplitter(50).split_documents([page(text)])
-    finer = ChineseTextSplitter(25).split_documents(chunks)
-    assert len(finer) > len(chunks)
+    assert len(finer := ChineseTextSplitter(25).split_documents(chunks)) > len(chunks)
     assert {tuple(chunk.metadata["headings"][:2]) for chunk in finer} == {("第一编 总则", "第一章 规定")}
