@@ -165,7 +165,7 @@ class TestGuidance:
         )
         (piece,) = [p for p in backend.generate(PARAGRAPH, params) if p.n_tokens]
         best = np.argsort(-expected)[:3]
-        assert [p for _, p in piece.logprobs[0].top] == pytest.approx(expected[best], abs=1e-3)
+        assert [p for _, p in piece.logprobs[0].top] == pytest.approx(expected[best], abs=0.02)
         assert piece.text == backend._model.piece(int(best[0])).decode("utf-8", "replace")
 
     def test_the_window_is_checked_for_the_longer_of_the_two_prompts(self, backend) -> None:
@@ -206,7 +206,7 @@ class TestLogprobs:
         streamed = total.response_metadata["logprobs"]["content"]
         assert [entry["token"] for entry in streamed] == [entry["token"] for entry in content]
         # The second time the prompt is in memory, and its last token is read alone: other rounding.
-        assert [e["logprob"] for e in streamed] == pytest.approx([e["logprob"] for e in content], abs=1e-3)
+        assert [e["logprob"] for e in streamed] == pytest.approx([e["logprob"] for e in content], abs=0.02)
         llm = ChineseAlpacaLLM(backend=backend, temperature=0, max_tokens=5, logprobs=0)
         info = llm.generate(["几点"]).generations[0][0].generation_info
         assert len(info["logprobs"]["content"]) == info["usage_metadata"]["output_tokens"]

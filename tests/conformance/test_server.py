@@ -175,8 +175,9 @@ class TestGenerating:
             # What the server shows of a byte of a character is its own affair.
             assert [t.strip("\ufffd") for t, _ in one.top] == [t.strip("\ufffd") for t, _ in other.top]
             assert one.token.strip("\ufffd") == other.token.strip("\ufffd")
-            assert one.logprob == pytest.approx(other.logprob, abs=1e-3)
-            assert [v for _, v in one.top] == pytest.approx([v for _, v in other.top], abs=1e-3)
+            # Both caches are in half precision, and which part of the prompt was read at once differs.
+            assert one.logprob == pytest.approx(other.logprob, abs=0.02)
+            assert [v for _, v in one.top] == pytest.approx([v for _, v in other.top], abs=0.02)
 
     def test_a_schema_is_kept_to(self, backend: ServerBackend) -> None:
         schema = json.dumps({"type": "object", "properties": {"n": {"enum": [12, 34]}}, "required": ["n"]})
