@@ -29,6 +29,7 @@ def _load(name: str) -> ModuleType:
 
 
 small_models = _load("small_models")
+_load("chat_claims")
 local_llama_server = _load("local_llama_server")
 
 

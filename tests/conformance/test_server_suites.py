@@ -2,17 +2,15 @@
 
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca
 from chinese_llm_rag.llms.backend import Backend
 from chinese_llm_rag.llms.server import ServerBackend
 
+chat_claims = sys.modules["chat_claims"]
 small_models = sys.modules["small_models"]
 local_llama_server = sys.modules["local_llama_server"]
 
@@ -30,30 +28,10 @@ def quoting_server(vocabulary, tmp_path_factory: pytest.TempPathFactory) -> Iter
         backend.close()
 
 
-class _Server:
-    """Text in, text out, one model, JSON schemas; no tools. Key and patience are the backend's."""
-
-    backend: Backend
-
+class _Server(chat_claims.ChatClaims):
     @pytest.fixture(autouse=True)
     def _give_backend(self, quoting_server: Backend) -> None:
         self.backend = quoting_server
-
-    @property
-    def chat_model_class(self) -> type[BaseChatModel]:
-        return ChatChineseAlpaca
-
-    @property
-    def standard_chat_model_params(self) -> dict[str, Any]:
-        return {"temperature": 0, "max_tokens": 200, "stop": []}
-
-    @property
-    def chat_model_params(self) -> dict[str, Any]:
-        return {"backend": self.backend, "chat_template": "alpaca2"}
-
-    @property
-    def supports_model_override(self) -> bool:
-        return False
 
 
 class TestServerUnit(_Server, ChatModelUnitTests):

@@ -3,17 +3,15 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from langchain_core.language_models import BaseChatModel
 from langchain_tests.integration_tests import ChatModelIntegrationTests
 from langchain_tests.unit_tests import ChatModelUnitTests
 
-from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca
 from chinese_llm_rag.llms.backend import Backend
 from chinese_llm_rag.llms.xllamacpp import XllamacppBackend
 
+chat_claims = sys.modules["chat_claims"]
 small_models = sys.modules["small_models"]
 
 
@@ -27,31 +25,10 @@ def quoting(vocabulary, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Xl
     backend.close()
 
 
-class _Xllamacpp:
-    """Text in, text out, one loaded model, JSON schemas; no tools, nothing over a network."""
-
-    backend: Backend
-
+class _Xllamacpp(chat_claims.ChatClaims):
     @pytest.fixture(autouse=True)
     def _give_backend(self, quoting: Backend) -> None:
         self.backend = quoting
-
-    @property
-    def chat_model_class(self) -> type[BaseChatModel]:
-        return ChatChineseAlpaca
-
-    @property
-    def standard_chat_model_params(self) -> dict[str, Any]:
-        # No timeout, retries or key: those belong to a service, and unknown arguments are refused.
-        return {"temperature": 0, "max_tokens": 200, "stop": []}
-
-    @property
-    def chat_model_params(self) -> dict[str, Any]:
-        return {"backend": self.backend, "chat_template": "alpaca2"}
-
-    @property
-    def supports_model_override(self) -> bool:
-        return False
 
 
 class TestXllamacppUnit(_Xllamacpp, ChatModelUnitTests):
