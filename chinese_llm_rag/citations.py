@@ -106,6 +106,8 @@ def _citation(source: _Source, score: float) -> Citation:
         end=end,
         quote=passage.text[source.span.start : source.span.end],
         score=round(score, 4),
+        headings=passage.headings,
+        place=passage.place,
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # A document must not steer the terminal, and a file name that is not UTF-8 (lone surrogates) must not stop it.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _QUOTE_CHARS = 80
+_PLACES = {"page": "页", "slide": "幻灯片", "sheet": "工作表", "chapter": "章", "section": "节"}
 
 
 def out(text: str = "", *, end: str = "\n") -> None:
@@ -142,11 +143,16 @@ def _flat(value: object) -> str:
 
 
 def _place(where: Passage | Citation) -> str:
-    one = where.page_start == where.page_end
-    pages = str(where.page_start) if one else f"{where.page_start}-{where.page_end}"
+    if where.place is not None:
+        page = say(f"{where.place.kind} {where.place.name}", f"{_PLACES[where.place.kind]} {where.place.name}")
+    else:
+        one = where.page_start == where.page_end
+        pages = str(where.page_start) if one else f"{where.page_start}-{where.page_end}"
+        page = say(f"page {pages}", f"第 {pages} 页")
+    headings = f" · {' > '.join(where.headings)}" if where.headings else ""
     return say(
-        f"{where.source}, page {pages}, characters {where.start}-{where.end}",
-        f"{where.source}，第 {pages} 页，第 {where.start}-{where.end} 字符",
+        f"{where.source}, {page}, characters {where.start}-{where.end}{headings}",
+        f"{where.source}，{page}，第 {where.start}-{where.end} 字符{headings}",
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from langchain_core.documents import Document
 
-from chinese_llm_rag.schema import PackedContext, Passage
+from chinese_llm_rag.schema import PackedContext, Passage, Place
 
 
 def passages_of(documents: Iterable[Document]) -> list[Passage]:
@@ -32,12 +32,16 @@ def _passage(document: Document) -> Passage:
         end=int(metadata.get("end", start + len(document.page_content))),
         page_offsets=tuple(metadata.get("page_offsets", ())),
         score=float(metadata.get("score", 0.0)),
+        headings=tuple(metadata.get("headings", ())),
+        place=Place(**metadata["place"]) if "place" in metadata else None,
+        table_header=str(metadata.get("table_header", "")),
+        rows=(int(metadata["row_start"]), int(metadata["row_end"])) if "row_start" in metadata else None,
     )
 
 
 def format_context(passages: Sequence[Passage]) -> str:
-    """The passages as they stand in a prompt, each after its number."""
-    return "\n\n".join(f"[{passage.number}] {passage.text}" for passage in passages)
+    """The passages as they stand in a prompt, each after its number, below its headings and table header."""
+    return "\n\n".join(f"[{passage.number}] {passage.with_context}" for passage in passages)
 
 
 def pack(passages: Sequence[Passage], budget_tokens: int, measure: Callable[[Sequence[Passage]], int]) -> PackedContext:

@@ -4,6 +4,7 @@ All offsets are characters (Unicode code points) of the file's text, end exclusi
 1. The file's text is its pages joined by PAGE_SEPARATOR; formats without pages are one page.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NotRequired, TypedDict
 
@@ -114,15 +115,31 @@ class ChunkMetadata(TypedDict):
     headings: NotRequired[list[str]]  # above the chunk, highest first
     place: NotRequired[PlaceFields]
     table_header: NotRequired[str]  # of a table that had to be cut; shown with the piece, no part of start..end
+    row_start: NotRequired[int]  # of a table whose rows the file numbers
+    row_end: NotRequired[int]
+    parent_start: NotRequired[int]  # the piece that the chunk was cut out of, and is read in
+    parent_end: NotRequired[int]
     chunk_id: NotRequired[str]  # set by the knowledge base
     score: NotRequired[float]  # set by a retriever; higher is better
+
+
+def with_context(text: str, headings: Sequence[str] = (), table_header: str = "") -> str:
+    """A chunk's text below what it cannot be read without: its headings, and the header of its table.
+
+    A heading that is in the text is not repeated.
+    """
+    bare = "".join(text.split())
+    above = [title for title in headings if "".join(title.split()) not in bare]
+    return "\n".join([*above, *([table_header] if table_header else []), text])
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
     """A numbered piece of evidence, as it stands in a prompt.
 
-    `number` counts from 1 and is the [n] of the prompt; 0 when the passage is in no prompt.
+    `number` counts from 1 and is the [n] of the prompt; 0 when the passage is in no prompt. `headings`
+    and `table_header` are read with the text (`with_context`) and are no part of start..end; `rows` are
+    the first and last row of a table whose rows the file numbers.
     """
 
     text: str
@@ -134,6 +151,15 @@ class Passage:
     page_offsets: tuple[int, ...] = ()
     score: float = 0.0
     number: int = 0
+    headings: tuple[str, ...] = ()
+    place: Place | None = None
+    table_header: str = ""
+    rows: tuple[int, int] | None = None
+
+    @property
+    def with_context(self) -> str:
+        """The text as a model reads it, below its headings and its table's header."""
+        return with_context(self.text, self.headings, self.table_header)
 
     def pages_of(self, start: int, end: int) -> tuple[int, int]:
         """First and last page that characters start..end of the file's text lie on.
@@ -177,6 +203,8 @@ class Citation:
     end: int
     quote: str
     score: float
+    headings: tuple[str, ...] = ()
+    place: Place | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The form of a passage, and the number of the passage cited."""
@@ -191,6 +219,8 @@ def _place(where: Passage | Citation, text: str) -> dict[str, Any]:
         "page_end": where.page_end,
         "start": where.start,
         "end": where.end,
+        "place": where.place.to_dict() if where.place else None,
+        "headings": list(where.headings),
         "score": where.score,
         "text": text,
     }

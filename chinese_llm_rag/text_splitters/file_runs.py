@@ -14,11 +14,7 @@ from chinese_llm_rag.text_splitters.tables import Table
 _PAGE_KEYS = {"source", "content_hash", "page", "start"}
 _CHUNK_KEYS = {"source", "content_hash", "page_start", "page_offsets", "start"}
 # What holds of a page or a chunk, and not of what is cut out of it.
-_OWN_KEYS = {
-    *PageMetadata.__annotations__,
-    *ChunkMetadata.__annotations__,
-    *("parent_start", "parent_end", "row_start", "row_end", "start_index"),
-}
+_OWN_KEYS = {*PageMetadata.__annotations__, *ChunkMetadata.__annotations__, "start_index"}
 _WITH_WALLS = {"slide", "sheet", "chapter", "section"}  # pages that no sentence goes on from
 _FRESH = {"slide", "sheet"}  # pages that stand under no heading of the page before
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from langchain_core.documents import Document
 
-from chinese_llm_rag.schema import Span
+from chinese_llm_rag.schema import Span, with_context
 from chinese_llm_rag.text_splitters.file_runs import FileRun
 
 
@@ -35,11 +35,8 @@ def text_with_context(chunk: Document) -> str:
 
     This is what to embed and to show; a heading that is in the chunk is not repeated.
     """
-    text = chunk.page_content
-    bare = "".join(text.split())
-    headings = [title for title in chunk.metadata.get("headings", ()) if "".join(title.split()) not in bare]
-    header = chunk.metadata.get("table_header")
-    return "\n".join([*headings, *([header] if header else []), text])
+    metadata = chunk.metadata
+    return with_context(chunk.page_content, metadata.get("headings", ()), metadata.get("table_header", ""))
 
 
 def _parent(chunk: Document, pages: Sequence[Document]) -> Document:
