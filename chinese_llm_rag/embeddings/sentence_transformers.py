@@ -65,6 +65,7 @@ class SentenceTransformerEmbeddings(Embeddings):
         forbid_calling_home()
         limit_pools(thread_budget(n_threads))
         folder = _folder_of(model)
+        self._name = str(folder)
         self.batch_size = batch_size
         self._model = _loaded(folder, device, thread_budget(n_threads))
         prompts = {name: prompt for name, prompt in self._model.prompts.items() if prompt is not None}
@@ -82,6 +83,11 @@ class SentenceTransformerEmbeddings(Embeddings):
     def fingerprint(self) -> EmbeddingFingerprint:
         """Identity of the weights and of the way they are used."""
         return self._fingerprint
+
+    @property
+    def setup(self) -> dict[str, str]:
+        """The settings that this model is had by."""
+        return {"embeddings": "sentence-transformers", "embedding_model": self._name}
 
     @property
     def max_tokens(self) -> int | None:

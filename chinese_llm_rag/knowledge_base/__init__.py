@@ -2,5 +2,6 @@
 
 from chinese_llm_rag.knowledge_base.base import KnowledgeBase
 from chinese_llm_rag.knowledge_base.records import FileOutcome, FileRecord, IngestProgress, IngestReport
+from chinese_llm_rag.knowledge_base.verify import Finding
 
-__all__ = ["FileOutcome", "FileRecord", "IngestProgress", "IngestReport", "KnowledgeBase"]
+__all__ = ["FileOutcome", "FileRecord", "Finding", "IngestProgress", "IngestReport", "KnowledgeBase"]

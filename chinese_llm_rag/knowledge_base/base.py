@@ -1,8 +1,7 @@
-"""The knowledge base: opening, searching, listing, removing. How files come in is ingest.py's."""
+"""The knowledge base: opening, taking in, removing, searching, listing. What takes long is in rooms of its own."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, cast
 
@@ -10,48 +9,64 @@ from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 
+from chinese_llm_rag.document_loaders.page_texts import NO_OPTIONS, LoadOptions
 from chinese_llm_rag.embeddings.base import FingerprintedEmbeddings
-from chinese_llm_rag.errors import ConfigError, KnowledgeBaseBusyError, KnowledgeBaseError
+from chinese_llm_rag.errors import ConfigError, KnowledgeBaseError
 from chinese_llm_rag.knowledge_base.derived import DerivedIndexes
 from chinese_llm_rag.knowledge_base.discover import discover
 from chinese_llm_rag.knowledge_base.failures import storage_errors
-from chinese_llm_rag.knowledge_base.identity import check_format, check_same
+from chinese_llm_rag.knowledge_base.generations import Generations
+from chinese_llm_rag.knowledge_base.identity import check_same
+from chinese_llm_rag.knowledge_base.index import OpenIndex
 from chinese_llm_rag.knowledge_base.ingest import IngestRun
-from chinese_llm_rag.knowledge_base.lock import writer_lock
 from chinese_llm_rag.knowledge_base.manifest import Manifest
-from chinese_llm_rag.knowledge_base.records import FileRecord, IngestProgress, IngestReport, KnowledgeBaseStatus
+from chinese_llm_rag.knowledge_base.publisher import Publisher
+from chinese_llm_rag.knowledge_base.rebuild import Aim, rebuild
+from chinese_llm_rag.knowledge_base.records import (
+    FileRecord,
+    FurnitureRecord,
+    IngestProgress,
+    IngestReport,
+    KnowledgeBaseStatus,
+)
+from chinese_llm_rag.knowledge_base.repair import RepairReport, plan_mending
+from chinese_llm_rag.knowledge_base.verify import Finding, sources_of, verify
 from chinese_llm_rag.language import say
 from chinese_llm_rag.text_splitters import ChineseTextSplitter
 
 SearchMode = Literal["hybrid", "bm25", "dense"]
+# An embedding model, or what gives one for the base's record of how its model is had (None for a new base).
+EmbeddingsFor = FingerprintedEmbeddings | Callable[[Mapping[str, Any] | None], FingerprintedEmbeddings]
 
 
 class KnowledgeBase:
     """Documents of one person, cut, embedded and indexed in one folder.
 
-    One process writes at a time; any number read. A file is visible as a whole or not at all. Use
-    `open`, and `close` or a with statement when done.
+    One process writes at a time; any number read. A file is visible as a whole or not at all. An opened
+    base stays with the index it found, also when another has taken its place (`in_force`). Use `open`, and
+    `close` or a with statement when done.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        manifest: Manifest,
-        embeddings: FingerprintedEmbeddings | None,
-        splitter: ChineseTextSplitter,
+        self, folder: Path, index: OpenIndex, embeddings: EmbeddingsFor | None, splitter: ChineseTextSplitter | None
     ) -> None:
         self.folder = folder
-        self._manifest = manifest
-        self._embeddings = embeddings
+        self._index = index
         self._splitter = splitter
-        self._derived = DerivedIndexes(folder)
-        self._indexes_checked = False
+        self._embeddings: FingerprintedEmbeddings | None = None
+        if embeddings is not None:
+            self._embeddings = (
+                embeddings
+                if isinstance(embeddings, FingerprintedEmbeddings)
+                else embeddings(self._manifest.meta("embedding_setup"))
+            )
+            check_same("embedding", self._manifest.meta("embedding"), self._embeddings.fingerprint.to_dict(), folder)
 
     @classmethod
     def open(
         cls,
         folder: Path | str,
-        embeddings: FingerprintedEmbeddings | None = None,
+        embeddings: EmbeddingsFor | None = None,
         splitter: ChineseTextSplitter | None = None,
         *,
         create: bool = True,
@@ -60,8 +75,9 @@ class KnowledgeBase:
 
         Args:
             folder: where it lives.
-            embeddings: needed to ingest and to search; listing and removing work without.
-            splitter: needed to ingest; the default one otherwise.
+            embeddings: needed to ingest and to search; listing and removing work without. May be a
+                function from the base's record of the `setup` of its model.
+            splitter: the one to ingest with; by default that which the base was built with.
             create: whether a missing knowledge base is made.
 
         Raises:
@@ -69,7 +85,7 @@ class KnowledgeBase:
                 with another embedding model.
         """
         root = Path(folder)
-        if not create and not (root / "manifest.sqlite3").exists():
+        if not create and not Generations(root).exists():
             raise KnowledgeBaseError(
                 say(f"there is no knowledge base in {str(root)!r} yet", f"{str(root)!r} 中还没有知识库"),
                 folder=root,
@@ -77,24 +93,16 @@ class KnowledgeBase:
             )
         with storage_errors(root):
             root.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds the text of private documents
-            manifest = Manifest(root / "manifest.sqlite3")
-            if manifest.is_new:
-                manifest.create()
-        base = cls(root, manifest, embeddings, splitter or ChineseTextSplitter())
+        index = OpenIndex(root)
         try:
-            check_format(manifest.meta("format_version"), root)
-            if embeddings is not None:
-                check_same("embedding", manifest.meta("embedding"), embeddings.fingerprint.to_dict(), root)
-            base._recover()
+            return cls(root, index, embeddings, splitter)
         except BaseException:
-            base.close()
+            index.close()
             raise
-        return base
 
     def close(self) -> None:
         """Let go of all files."""
-        self._derived.close()
-        self._manifest.close()
+        self._index.close()
 
     def __enter__(self) -> Self:
         return self
@@ -108,11 +116,23 @@ class KnowledgeBase:
         self,
         paths: Iterable[Path | str] | Path | str,
         *,
+        options: LoadOptions = NO_OPTIONS,
+        prune: bool = False,
+        reread: bool = False,
         on_progress: Callable[[IngestProgress], None] = lambda _: None,
     ) -> IngestReport:
         """Take in files and folders; unchanged files cost a hash, changed ones replace themselves.
 
-        A file that cannot be taken in is a "failed" outcome of the report, and the others go in.
+        A file that cannot be taken in is a "failed" outcome of the report, and the others go in. A file
+        under a new name whose old one is gone is "moved", which costs no more than a copy.
+
+        Args:
+            paths: files and folders.
+            options: how the files are read.
+            prune: whether files of the base that are gone from the folders are removed; otherwise they
+                are reported as "missing".
+            reread: whether unchanged files are parsed again, for example after OCR was installed.
+            on_progress: told now and then.
 
         Raises:
             DocumentError: a path that does not exist, is of unknown type, or holds no document;
@@ -120,13 +140,14 @@ class KnowledgeBase:
             KnowledgeBaseError: another writer, another splitter than the base was built with, or a
                 full disk; the base is as it was, or holds the files that were complete by then.
         """
-        embeddings = self._required_embeddings()
-        check_same("splitter", self._manifest.meta("splitter"), self._splitter.identity, self.folder)
+        embeddings, splitter = self._required_embeddings(), self._splitter_in_force()
         found = discover(_listed(paths))
-        with self._writing():
+        with self._index.writing():
             self._manifest.set_meta("embedding", embeddings.fingerprint.to_dict())
-            self._manifest.set_meta("splitter", self._splitter.identity)
-            return IngestRun(self._manifest, self._derived, embeddings, self._splitter, on_progress).ingest(found)
+            self._manifest.set_meta("embedding_setup", embeddings.setup)
+            self._manifest.set_meta("splitter", splitter.identity)
+            run = IngestRun(self._manifest, self._derived, embeddings, splitter, on_progress)
+            return run.ingest(found, options, prune=prune, reread=reread)
 
     def remove(self, paths: Iterable[Path | str] | Path | str) -> list[str]:
         """Remove files by the names they are listed under, or all files of a folder; the names removed.
@@ -136,8 +157,81 @@ class KnowledgeBase:
         Raises:
             KnowledgeBaseError: a name is not there (nothing was removed then), or an index kept something.
         """
+        names = self._names(paths)
+        with self._index.writing():
+            Publisher(self._manifest, self._derived).remove(names)
+        return names
+
+    def tag(self, paths: Iterable[Path | str] | Path | str, tags: Iterable[str]) -> list[str]:
+        """Give files, or all files of a folder, these tags in place of those they had; the names of the files."""
+        names, given = self._names(paths), sorted(set(tags))
+        with self._index.writing():
+            for name in names:
+                self._manifest.set_tags(name, given)
+        return names
+
+    # --- maintenance --------------------------------------------------------------------------
+
+    def reindex(
+        self,
+        embeddings: FingerprintedEmbeddings | None = None,
+        splitter: ChineseTextSplitter | None = None,
+        *,
+        on_progress: Callable[[IngestProgress], None] = lambda _: None,
+    ) -> bool:
+        """Build the index anew with another embedding model or splitter, then put it in force in one step.
+
+        Readers go on with the index they opened. An interrupted run leaves the index in force as it is,
+        and the next one with the same arguments goes on where it was. No file is read again.
+
+        Args:
+            embeddings: another model; None keeps the present one.
+            splitter: another splitter; None keeps the cuts as they are.
+            on_progress: told now and then.
+
+        Returns:
+            False where the base is built with both already, and nothing was done.
+        """
+        aim = Aim(embeddings or (self._required_embeddings() if splitter else None), splitter)
+        if all(self._manifest.meta(key) == value for key, value in aim.record(self._manifest).items()):
+            return False
+        self._rebuild(aim, on_progress)
+        self._embeddings, self._splitter = embeddings or self._embeddings, splitter or self._splitter
+        return True
+
+    def compact(self) -> int:
+        """Build the index anew without what removed and changed files have left behind; the bytes won."""
+        before = self._size_bytes()
+        self._rebuild(Aim())
+        return before - self._size_bytes()
+
+    def verify(self) -> list[Finding]:
+        """What is not as it should be: stored texts, embeddings, vectors, words; empty when all is."""
+        with storage_errors(self.folder):
+            return verify(self._manifest, self._derived).findings
+
+    def repair(self) -> RepairReport:
+        """Mend what `verify` finds, without reading a file again or embedding a text again."""
+        with storage_errors(self.folder):
+            found = verify(self._manifest, self._derived)
+            mending = plan_mending(found, self._derived)
+            again = sources_of(self._manifest, mending.lost)
+        if found.findings:
+            self._rebuild(Aim(mend=mending))
+        return RepairReport(tuple(found.findings), tuple(again))
+
+    def _rebuild(self, aim: Aim, on_progress: Callable[[IngestProgress], None] = lambda _: None) -> None:
+        generations = Generations(self.folder)
+        with self._index.holding_lock():
+            generations.switch(rebuild(generations, self._manifest, aim, on_progress))
+        self._index.close()
+        self._index = OpenIndex(self.folder)
+        with self._index.holding_lock():
+            generations.collect()
+
+    def _names(self, paths: Iterable[Path | str] | Path | str) -> list[str]:
         known = [record.path for record in self.files()]
-        removed: dict[str, None] = {}
+        found: dict[str, None] = {}
         for path in _listed(paths):
             names = _names_of(path, known)
             if not names:
@@ -146,23 +240,8 @@ class KnowledgeBase:
                     folder=self.folder,
                     hint=say("see its files with: clrag list", "用 clrag list 查看已有文件"),
                 )
-            removed.update(dict.fromkeys(names))
-        with self._writing():
-            self._manifest.set_meta("dirty", value=True)
-            with self._manifest.transaction():
-                for name in removed:
-                    self._manifest.delete_file(name)
-                ids = self._manifest.drop_unreferenced()
-            self._derived.delete(ids)
-            if remaining := self._derived.remaining(ids):
-                raise KnowledgeBaseError(
-                    say(f"{len(remaining)} chunks are still indexed", f"仍有 {len(remaining)} 个片段留在索引中"),
-                    folder=self.folder,
-                    hint=say("open the base again to finish the removal", "重新打开知识库即可完成删除"),
-                )
-            self._manifest.drop_unused_embeddings()
-            self._manifest.set_meta("dirty", value=False)
-        return list(removed)
+            found.update(dict.fromkeys(names))
+        return list(found)
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -178,6 +257,14 @@ class KnowledgeBase:
         """The ids of all visible chunks."""
         return self._manifest.chunk_ids()
 
+    def pages_of(self, chunk: Document) -> list[Document]:
+        """The pages of the document that a chunk comes from, with PageMetadata, in order."""
+        return self._manifest.pages(chunk.metadata["content_hash"])
+
+    def furniture(self, text: str) -> list[FurnitureRecord]:
+        """Running headers and footers, which are in no chunk, that hold a text."""
+        return self._manifest.furniture(text)
+
     def retriever(self, k: int = 4, *, mode: SearchMode = "hybrid") -> BaseRetriever:
         """A LangChain retriever over this base.
 
@@ -189,7 +276,7 @@ class KnowledgeBase:
 
         if k < 1:
             raise ConfigError(say(f"k={k!r}, expected at least 1", f"k={k!r}，应至少为 1"), setting="k")
-        self._ensure_indexes()
+        self._index.ensure_searchable()
         bm25 = BM25Retriever(index=self._derived.words, resolve=self.chunks, k=k)
         if mode == "bm25":
             return bm25
@@ -202,7 +289,7 @@ class KnowledgeBase:
     def vector_store(self) -> Any:  # noqa: ANN401  (langchain_chroma.Chroma, imported when used)
         """The vectors as LangChain's Chroma store, for code that wants them by themselves."""
         embeddings = self._required_embeddings()
-        self._ensure_indexes()
+        self._index.ensure_searchable()
         return self._derived.vectors.vector_store(cast("Embeddings", embeddings))
 
     def status(self) -> KnowledgeBaseStatus:
@@ -215,13 +302,29 @@ class KnowledgeBase:
             n_failed=len(records) - len(indexed),
             n_documents=len({record.content_hash for record in indexed}),
             n_chunks=self._manifest.n_chunks(),
-            size_bytes=sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file()),
+            size_bytes=self._size_bytes(),
             embedding=self._manifest.meta("embedding"),
             splitter=self._manifest.meta("splitter"),
             clean=not self._manifest.meta("dirty"),
         )
 
-    # --- identity and recovery ----------------------------------------------------------------
+    @property
+    def in_force(self) -> bool:
+        """Whether the index that was opened is still the base's; False when another has taken its place."""
+        return self._index.in_force
+
+    def _size_bytes(self) -> int:
+        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+
+    # --- identity -----------------------------------------------------------------------------
+
+    @property
+    def _manifest(self) -> Manifest:
+        return self._index.manifest
+
+    @property
+    def _derived(self) -> DerivedIndexes:
+        return self._index.derived
 
     def _required_embeddings(self) -> FingerprintedEmbeddings:
         if self._embeddings is None:
@@ -232,42 +335,13 @@ class KnowledgeBase:
             )
         return self._embeddings
 
-    def _recover(self) -> None:
-        """Finish an interrupted run, unless a living writer is at it."""
-        if self._manifest.meta("dirty"):
-            with suppress(KnowledgeBaseBusyError), self._writing():
-                pass
-
-    def _ensure_indexes(self) -> None:
-        """Rebuild an index that was thrown away or lost chunks, unless a living writer is at it."""
-        if not self._indexes_checked:
-            with storage_errors(self.folder):
-                agree = self._derived.agrees_with(self._manifest)
-            if not agree:
-                with suppress(KnowledgeBaseBusyError), self._writing():
-                    pass
-            self._indexes_checked = True
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Hold the writer lock over a base whose three parts agree, before and, on failure, after."""
-        with storage_errors(self.folder), writer_lock(self.folder):
-            try:
-                self._settle()
-                yield
-            except BaseException:
-                # Where the disk is still full this fails too; the mark stays, and the next opening settles it.
-                with suppress(KnowledgeBaseError), storage_errors(self.folder):
-                    self._settle()
-                raise
-            finally:
-                self._derived.release()
-
-    def _settle(self) -> None:
-        if self._manifest.meta("dirty") or not self._derived.agrees_with(self._manifest):
-            self._manifest.set_meta("dirty", value=True)
-            self._derived.reconcile(self._manifest)
-            self._manifest.set_meta("dirty", value=False)
+    def _splitter_in_force(self) -> ChineseTextSplitter:
+        """The splitter that was given, which must be that of the record; else the record's, or the default one."""
+        stored = self._manifest.meta("splitter")
+        if self._splitter is None:
+            return ChineseTextSplitter.from_identity(stored) if stored else ChineseTextSplitter()
+        check_same("splitter", stored, self._splitter.identity, self.folder)
+        return self._splitter
 
 
 def _listed(paths: Iterable[Path | str] | Path | str) -> list[Path]:

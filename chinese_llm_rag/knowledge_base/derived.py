@@ -10,12 +10,15 @@ import numpy.typing as npt
 from langchain_core.documents import Document
 
 from chinese_llm_rag.knowledge_base.manifest import Manifest
+from chinese_llm_rag.retrievers.word_index import TERMS_VERSION
+from chinese_llm_rag.text_splitters import text_with_context
 
 if TYPE_CHECKING:
     from chinese_llm_rag.knowledge_base.vectors import VectorIndex
     from chinese_llm_rag.retrievers.word_index import WordIndex
 
 _PORTION = 1000
+_WORDS = f"words-{TERMS_VERSION}"  # an index of other terms lies beside it until nobody reads it
 
 
 class DerivedIndexes:
@@ -36,7 +39,7 @@ class DerivedIndexes:
         """The tantivy side."""
         from chinese_llm_rag.retrievers.word_index import WordIndex  # noqa: PLC0415
 
-        return WordIndex(self._folder / "words")
+        return WordIndex(self._folder / _WORDS)
 
     def put(self, chunks: Sequence[Document], vectors: npt.NDArray[np.float32]) -> None:
         """Insert chunks by `Document.id`; vectors has shape [len(chunks), dimension]."""
@@ -44,7 +47,7 @@ class DerivedIndexes:
             return
         self.vectors.put(chunks, vectors)
         self.words.delete([str(chunk.id) for chunk in chunks])
-        self.words.add((str(chunk.id), chunk.page_content, chunk.metadata["content_hash"]) for chunk in chunks)
+        self.words.add((str(chunk.id), text_with_context(chunk), chunk.metadata["content_hash"]) for chunk in chunks)
         self.words.commit()
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -57,8 +60,7 @@ class DerivedIndexes:
 
     def remaining(self, ids: Sequence[str]) -> list[str]:
         """Those of the ids that are still in either index."""
-        wanted = set(ids)
-        return sorted((wanted & self.vectors.ids()) | (wanted & self.words.ids())) if wanted else []
+        return sorted(self.vectors.present(ids) | self.words.present(ids))
 
     def reconcile(self, manifest: Manifest) -> None:
         """Make both hold exactly the manifest's chunks, from what the manifest has stored."""

@@ -12,11 +12,15 @@ from chinese_llm_rag.language import say
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """Absolute paths in a stable order; files of unknown type and folders that cannot be read, met on the way."""
+    """Absolute paths in a stable order; files of unknown type and folders that cannot be read, met on the way.
+
+    `folders` are those that were asked for.
+    """
 
     files: tuple[Path, ...]
     ignored: tuple[Path, ...]
     unreadable: tuple[tuple[Path, str], ...] = ()
+    folders: tuple[Path, ...] = ()
 
 
 def discover(paths: Iterable[Path]) -> Discovery:
@@ -29,6 +33,7 @@ def discover(paths: Iterable[Path]) -> Discovery:
     files: dict[Path, None] = {}
     ignored: list[Path] = []
     unreadable: list[tuple[Path, str]] = []
+    folders: list[Path] = []
     for path in paths:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100  (names stay as given: links are not resolved)
         if absolute.is_dir():
@@ -36,6 +41,7 @@ def discover(paths: Iterable[Path]) -> Discovery:
             supported = [file for file in found if is_supported(file)]
             if not supported and not unreadable:
                 raise _no_documents(path)
+            folders.append(absolute)
             files.update(dict.fromkeys(supported))
             ignored.extend(file for file in found if not is_supported(file))
         elif not absolute.exists():
@@ -55,7 +61,7 @@ def discover(paths: Iterable[Path]) -> Discovery:
             )
         else:
             files[absolute] = None
-    return Discovery(tuple(files), tuple(ignored), tuple(unreadable))
+    return Discovery(tuple(files), tuple(ignored), tuple(unreadable), tuple(folders))
 
 
 def _walk(folder: Path, unreadable: list[tuple[Path, str]]) -> list[Path]:
@@ -73,5 +79,8 @@ def _no_documents(path: Path) -> DocumentError:
     return DocumentError(
         say(f"the folder {str(path)!r} holds no documents", f"文件夹 {str(path)!r} 中没有文档"),
         path=path,
-        hint=say(f"known types are {', '.join(FORMATS)}", f"支持的类型为 {'、'.join(FORMATS)}"),
+        hint=say(
+            f"known types are {', '.join(FORMATS)}; if its files were deleted, remove them with: clrag remove FOLDER",
+            f"支持的类型为 {'、'.join(FORMATS)}；如果其中的文件已被删除，请用 clrag remove 文件夹 将它们移出知识库",
+        ),
     )

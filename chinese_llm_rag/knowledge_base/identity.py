@@ -7,7 +7,7 @@ from typing import Any
 from chinese_llm_rag.errors import KnowledgeBaseError
 from chinese_llm_rag.language import say
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 _NAMES = {"embedding": ("embedding model", "嵌入模型"), "splitter": ("splitter", "切分方式")}
 

@@ -1,21 +1,9 @@
 """The values that the knowledge base takes in and gives out."""
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from langchain_core.documents import Document
-
-
-def text_hash(text: str) -> str:
-    """Identity of a chunk's text, under which its embedding is stored."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def chunk_id(content_hash: str, start: int, end: int) -> str:
-    """Identity of a chunk: the same file content cut in the same place has the same id everywhere."""
-    return hashlib.sha256(f"{content_hash}:{start}:{end}".encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +18,7 @@ class FileRecord:
     problems: tuple[str, ...] = ()
     n_pages: int = 0
     n_chunks: int = 0
+    tags: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The form in which `list --json` prints a file."""
@@ -38,7 +27,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True)
 class PreparedDocument:
-    """A file that is loaded, cut and embedded, and not yet visible."""
+    """A file that is loaded and cut, and not yet visible."""
 
     file: FileRecord
     content_hash: str
@@ -46,35 +35,27 @@ class PreparedDocument:
     pages: tuple[Document, ...]
     chunks: tuple[Document, ...]
 
-    def chunk_ids(self) -> list[str]:
-        """The ids of its chunks, in order."""
-        return [chunk_id(self.content_hash, c.metadata["start"], c.metadata["end"]) for c in self.chunks]
 
-    def chunk_rows(self) -> list[tuple[Any, ...]]:
-        """Rows of the manifest's table `chunks`."""
-        return [
-            (
-                identity,
-                self.content_hash,
-                ordinal,
-                chunk.metadata["start"],
-                chunk.metadata["end"],
-                chunk.metadata["page_start"],
-                chunk.metadata["page_end"],
-                json.dumps(chunk.metadata["page_offsets"]),
-                text_hash(chunk.page_content),
-                chunk.page_content,
-            )
-            for ordinal, (identity, chunk) in enumerate(zip(self.chunk_ids(), self.chunks, strict=True))
-        ]
+@dataclass(frozen=True, slots=True)
+class FurnitureRecord:
+    """A running header or footer, and the pages it was met on (the first and the last)."""
+
+    source: str
+    page_start: int
+    page_end: int
+    text: str
 
 
-Outcome = Literal["added", "updated", "unchanged", "duplicate", "failed"]
+Outcome = Literal["added", "updated", "unchanged", "moved", "duplicate", "removed", "missing", "failed"]
+_OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 @dataclass(frozen=True, slots=True)
 class FileOutcome:
-    """What became of one file; `detail` is the reason of a failure or the name of the twin."""
+    """What became of one file; `detail` is the reason of a failure, the twin's name, or the name before a move.
+
+    "missing" is a file of the base that is no longer where it was; with prune it is "removed".
+    """
 
     path: str
     outcome: Outcome
@@ -101,9 +82,8 @@ class IngestReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The form in which `ingest --json` prints a report."""
-        kinds: tuple[Outcome, ...] = ("added", "updated", "unchanged", "duplicate", "failed")
         return {
-            **{kind: len(self.of(kind)) for kind in kinds},
+            **{kind: len(self.of(kind)) for kind in _OUTCOMES},
             "ignored": list(self.ignored),
             "files": [outcome.to_dict() for outcome in self.outcomes],
         }

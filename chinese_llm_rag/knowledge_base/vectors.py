@@ -42,6 +42,22 @@ class VectorIndex:
         """The ids of all chunks."""
         return set(self._collection.get(include=[])["ids"])
 
+    def present(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are there."""
+        found: set[str] = set()
+        for i in range(0, len(ids), _PORTION):
+            found.update(self._collection.get(ids=list(ids[i : i + _PORTION]), include=[])["ids"])
+        return found
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
+        """The vectors of chunks by id, as they were put."""
+        found: dict[str, npt.NDArray[np.float32]] = {}
+        for i in range(0, len(ids), _PORTION):
+            got = self._collection.get(ids=list(ids[i : i + _PORTION]), include=["embeddings"])
+            vectors = np.asarray(got["embeddings"], dtype=np.float32)
+            found.update(zip(got["ids"], vectors, strict=True))
+        return found
+
     def put(self, chunks: Sequence[Document], vectors: npt.NDArray[np.float32]) -> None:
         """Insert or replace chunks by `Document.id`; vectors has shape [len(chunks), dimension]."""
         for i in range(0, len(chunks), _PORTION):

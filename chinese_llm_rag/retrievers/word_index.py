@@ -14,6 +14,8 @@ from chinese_llm_rag.chinese_text import search_terms
 from chinese_llm_rag.errors import KnowledgeBaseError
 from chinese_llm_rag.language import say
 
+# Raised whenever the terms or the fields of the index change: what holds other terms is built again.
+TERMS_VERSION = 1
 # A question has some twenty terms. A pasted page has thousands, and time grows with each: beyond this
 # many different ones only the rarest are looked for.
 MAX_QUERY_TERMS = 256
@@ -142,6 +144,14 @@ class WordIndex:
             return set()
         hits = _hits(searcher, self._tantivy.Query.all_query(), searcher.num_docs)
         return {_id_of(searcher, address) for _, address in hits}
+
+    def present(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are there."""
+        searcher = self._searcher()
+        if not ids or searcher.num_docs == 0:
+            return set()
+        wanted = self._tantivy.Query.term_set_query(self._schema, "id", list(ids))
+        return {_id_of(searcher, address) for _, address in _hits(searcher, wanted, len(ids))}
 
     def __len__(self) -> int:
         return int(self._searcher().num_docs)

@@ -21,7 +21,7 @@ RIVER = "长江发源于唐古拉山脉，全长约6300公里。"
 @pytest.fixture
 def clrag(monkeypatch, capsys):
     """Run a command; its exit status, stdout and stderr. Vectors are hashed, replies are scripted."""
-    monkeypatch.setattr(wiring, "build_embeddings", lambda _: HashEmbeddings())
+    monkeypatch.setattr(wiring, "build_embeddings", lambda _settings, _setup=None: HashEmbeddings())
     replies: list[str] = []
     backend = ScriptedBackend(iter(lambda: replies.pop(0), None))
     monkeypatch.setattr(wiring, "build_llm", lambda _: ChatChineseAlpaca(backend=backend))
@@ -184,7 +184,7 @@ def test_a_missing_model_file_is_named(clrag, documents, monkeypatch, tmp_path):
     monkeypatch.undo()
     monkeypatch.setenv("CHINESE_LLM_RAG_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("CHINESE_LLM_RAG_LANGUAGE", "en")
-    monkeypatch.setattr(wiring, "build_embeddings", lambda _: HashEmbeddings())
+    monkeypatch.setattr(wiring, "build_embeddings", lambda _settings, _setup=None: HashEmbeddings())
     monkeypatch.setattr(sys, "argv", ["clrag", "ask", "--model-path", str(tmp_path / "无.gguf"), "长江？"])
     errors = io.StringIO()
     monkeypatch.setattr(sys, "stderr", errors)

@@ -12,6 +12,7 @@ import pytest
 from chinese_llm_rag.errors import ConfigError, DocumentError, KnowledgeBaseBusyError, KnowledgeBaseError
 from chinese_llm_rag.knowledge_base import KnowledgeBase
 from chinese_llm_rag.knowledge_base.lock import writer_lock
+from chinese_llm_rag.retrievers.word_index import TERMS_VERSION
 from chinese_llm_rag.testing import HashEmbeddings
 from chinese_llm_rag.text_splitters import ChineseTextSplitter
 
@@ -235,7 +236,7 @@ def test_readers_go_on_while_another_process_holds_the_writer_lock(base, documen
         holder.communicate("")
 
 
-@pytest.mark.parametrize("part", ["chroma", "words"])
+@pytest.mark.parametrize("part", ["chroma", f"words-{TERMS_VERSION}"])
 def test_an_index_that_was_thrown_away_is_rebuilt_without_embedding(base, documents, home, embeddings, part):
     base.ingest([documents])
     n = sizes(base)[0]
@@ -286,7 +287,9 @@ def test_progress_reaches_the_end_and_never_goes_back(base, documents):
     assert seen[-1].n_chunks == len(base.chunk_ids())
 
 
-def test_an_interruption_leaves_whole_files_only(base, documents, embeddings):
+def test_an_interruption_leaves_whole_files_only(base, documents, embeddings, monkeypatch):
+    monkeypatch.setattr("chinese_llm_rag.knowledge_base.ingest._GROUP", 1)
+
     def interrupt(at):
         if at.n_files_done == 2:
             raise KeyboardInterrupt
