@@ -84,7 +84,7 @@ def test_search_json_gives_passages_best_first_with_exactly_the_promised_fields(
     clrag("ingest", str(documents))
     _, out, _ = clrag("search", "--json", "-k", "1", "冲泡龙井茶的水温")
     [passage] = json.loads(out)
-    assert set(passage) == {"file", "page_start", "page_end", "start", "end", "score", "text"}
+    assert set(passage) == {"file", "page_start", "page_end", "start", "end", "place", "headings", "score", "text"}
     assert passage["file"] == str(documents / "茶.md")
     assert TEA[passage["start"] : passage["end"]] == passage["text"]
 
@@ -109,7 +109,7 @@ def test_ask_json_cites_in_the_form_of_search(clrag, documents):
     _, out, _ = clrag("ask", "--json", "长江全长约多少公里？", says=("长江全长约6300公里。",))
     answer = json.loads(out)
     [citation] = answer["citations"]
-    assert {"file", "page_start", "page_end", "start", "end", "score", "text"} <= set(citation)
+    assert {"file", "page_start", "page_end", "start", "end", "place", "headings", "score", "text"} <= set(citation)
     assert RIVER[citation["start"] : citation["end"]] == citation["text"]
     assert answer["refused"] is False
 
