@@ -18,6 +18,7 @@ from chinese_llm_rag.text_splitters import text_with_context
 
 Part = Literal["manifest", "document", "chunk", "embedding", "vectors", "words"]
 _PORTION = 500
+_ROUNDING = 1e-5  # Chroma gives vectors their unit length anew
 _LENGTH_TOLERANCE = 1e-3  # of a vector that should have length 1
 
 
@@ -101,7 +102,7 @@ def _verify_chunks(manifest: Manifest, derived: DerivedIndexes, result: Verifica
                 detail = say("an embedding is missing or damaged", "缺少嵌入向量或向量已损坏")
                 result.findings.append(Finding("embedding", detail, source))
                 result.lost_vectors[identity] = chunk
-            elif identity in held and not np.array_equal(held[identity], vector):
+            elif identity in held and not np.allclose(held[identity], vector, rtol=0, atol=_ROUNDING):
                 detail = say("a vector differs from the manifest's", "向量与清单中的不一致")
                 result.findings.append(Finding("vectors", detail, source))
 
