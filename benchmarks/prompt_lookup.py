@@ -1,6 +1,6 @@
 """What prompt lookup gives on answers that quote their context, and costs on answers that do not.
 
-    python benchmarks/prompt_lookup.py [--model FILE.gguf] [--prompt-tokens 8000] [--tokens 96] [--rounds 3]
+    python benchmarks/prompt_lookup.py [--model FILE.gguf] [--prompt-tokens 8000] [--tokens 96] [--rounds 5]
 
 One model, the same prompts, with and without drafts in turn; the time is that of decoding alone, after the prompt is
 in memory. Quoting: the prompt asks for a paragraph word for word and greedy decoding copies it. Not quoting: sampled
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a GGUF file; default: the packaged small model")
     parser.add_argument("--prompt-tokens", type=int, default=8000)
     parser.add_argument("--tokens", type=int, default=96)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = options.model or packaged_model_path("gemma-3-270m-base", Path(folder))

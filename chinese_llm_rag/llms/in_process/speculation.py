@@ -79,7 +79,7 @@ class PromptLookup:
         elif 2 * n_accepted < n_drafted:
             self._length = max(2, self._length // 2)
             self._misses += 1
-            self._demanded = self._shortest_match + min(2 * self._misses, 3 * self._shortest_match)
+            self._demanded = self._shortest_match * min(1 + self._misses, 4)
 
     def _index(self, tokens: Sequence[int]) -> None:
         """Note where each run of tokens ended; the last run of all is left out, since nothing follows it yet."""
