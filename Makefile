@@ -7,13 +7,16 @@ PIP := $(VENV)/bin/python -m pip
 LLAMA_FLAGS ?= -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DLLAVA_BUILD=OFF
 INSTALL := CMAKE_ARGS="$(LLAMA_FLAGS)" CMAKE_BUILD_PARALLEL_LEVEL=$$(nproc 2>/dev/null || echo 2) $(PIP) install -q -c constraints.txt
 
-.PHONY: demo test check fix docs bench bench-llm clean
+.PHONY: demo test test-crash check fix docs bench bench-llm clean
 
 demo: $(VENV)/demo.done
 	$(VENV)/bin/python demo/run_demo.py build/demo
 
 test: check
 	$(VENV)/bin/python -m pytest
+
+test-crash: $(VENV)/dev.done
+	CRASH_KILLS=200 $(VENV)/bin/python -m pytest tests/integration/test_crash.py
 
 check: $(VENV)/dev.done
 	$(VENV)/bin/ruff check .
