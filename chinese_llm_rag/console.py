@@ -15,11 +15,19 @@ from chinese_llm_rag.language import say
 from chinese_llm_rag.schema import Answer, Citation, Passage
 
 if TYPE_CHECKING:
-    from chinese_llm_rag.knowledge_base import FileRecord, Finding, IngestProgress, IngestReport
+    from chinese_llm_rag.knowledge_base import (
+        FileOutcome,
+        FileRecord,
+        Finding,
+        FurnitureRecord,
+        IngestProgress,
+        IngestReport,
+    )
 
 # A document must not steer the terminal, and a file name that is not UTF-8 (lone surrogates) must not stop it.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _QUOTE_CHARS = 80
+_FURNITURE_SHOWN = 5
 _PLACES = {"page": "页", "slide": "幻灯片", "sheet": "工作表", "chapter": "章", "section": "节"}
 
 
@@ -50,28 +58,42 @@ def print_error(error: RagError) -> None:
 def print_report(report: "IngestReport") -> None:
     """What became of the files of an ingest run: trouble by name, the rest as counts."""
     for file in report.outcomes:
-        if file.outcome == "failed":
-            note(say(f"failed: {file.path}: {file.detail}", f"失败：{file.path}：{file.detail}"))
-            if file.hint:
-                note(f"  hint: {file.hint}")
-        elif file.outcome == "duplicate":
-            note(say(f"same content: {file.path} = {file.detail}", f"内容相同：{file.path} = {file.detail}"))
-        for problem in file.problems:
-            note(say(f"note: {file.path}: {problem}", f"注意：{file.path}：{problem}"))
+        _note_outcome(file)
+    if report.of("missing"):
+        note(say("hint: remove them with --prune", "hint: 加 --prune 可将它们移出知识库"))
     if report.ignored:
         types = Counter(PurePath(path).suffix or "-" for path in report.ignored)
         listed = ", ".join(f"{suffix} {n}" for suffix, n in types.most_common())
         note(say(f"ignored, unknown type: {listed}", f"忽略未知类型的文件：{listed}"))
-    added, updated = report.of("added"), report.of("updated")
-    n_chunks = sum(file.n_chunks for file in (*added, *updated))
-    n_skipped, n_failed = len(report.of("unchanged", "duplicate")), len(report.of("failed"))
-    changed = say(f", {len(updated)} updated", f"，更新 {len(updated)} 个") if updated else ""
+    n = Counter(file.outcome for file in report.outcomes)
+    n_chunks = sum(file.n_chunks for file in report.of("added", "updated"))
+    n_skipped = n["unchanged"] + n["duplicate"]
+    updated = say(f", {n['updated']} updated", f"，更新 {n['updated']} 个") if n["updated"] else ""
+    gone = say(f", {n['moved']} moved", f"，移动 {n['moved']} 个") if n["moved"] else ""
+    gone += say(f", {n['removed']} removed", f"，删除 {n['removed']} 个") if n["removed"] else ""
     out(
         say(
-            f"{len(added)} added{changed} ({n_chunks} chunks), {n_skipped} skipped, {n_failed} failed",
-            f"新增 {len(added)} 个文件{changed}（{n_chunks} 个片段），跳过 {n_skipped} 个，失败 {n_failed} 个",
+            f"{n['added']} added{updated} ({n_chunks} chunks), {n_skipped} skipped{gone}, {n['failed']} failed",
+            f"新增 {n['added']} 个文件{updated}（{n_chunks} 个片段），跳过 {n_skipped} 个{gone}，失败 {n['failed']} 个",
         )
     )
+
+
+def _note_outcome(file: "FileOutcome") -> None:
+    path, detail = file.path, file.detail
+    lines = {
+        "failed": say(f"failed: {path}: {detail}", f"失败：{path}：{detail}"),
+        "duplicate": say(f"same content: {path} = {detail}", f"内容相同：{path} = {detail}"),
+        "moved": say(f"moved: {detail} -> {path}", f"已移动：{detail} -> {path}"),
+        "removed": say(f"removed: {path}", f"已删除：{path}"),
+        "missing": say(f"gone from the folder: {path}", f"文件夹中已不存在：{path}"),
+    }
+    if file.outcome in lines:
+        note(lines[file.outcome])
+    if file.outcome == "failed" and file.hint:
+        note(f"  hint: {file.hint}")
+    for problem in file.problems:
+        note(say(f"note: {path}: {problem}", f"注意：{path}：{problem}"))
 
 
 def print_findings(findings: Iterable["Finding"]) -> None:
@@ -105,6 +127,18 @@ def print_passages(passages: Iterable[Passage]) -> None:
     for number, passage in enumerate(shown, 1):
         out(f"{number}. {_place(passage)}  {passage.score:.4f}")
         out(f"   {' '.join(passage.text.split())}")
+
+
+def note_furniture(records: Iterable["FurnitureRecord"]) -> None:
+    """Where a query stands in running headers and footers, which are in no passage."""
+    for record in list(records)[:_FURNITURE_SHOWN]:
+        pages = f"{record.page_start}-{record.page_end}"
+        note(
+            say(
+                f"in the running header or footer of {record.source}, pages {pages}: {record.text}",
+                f"见于 {record.source} 第 {pages} 页的页眉或页脚：{record.text}",
+            )
+        )
 
 
 def print_answer(pieces: Iterator[Answer]) -> Answer:

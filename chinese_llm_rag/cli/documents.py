@@ -153,11 +153,12 @@ def search(
     text = given_text(query, "QUERY")
     settings = settings_of(context, home=home, kb=kb, k=k, search_mode=mode)
     with open_knowledge_base(settings, search=True) as base:
-        passages = search_passages(settings, base, text)
+        passages, furniture = search_passages(settings, base, text), base.furniture(text)
     if json:
         console.out_json([passage.to_dict() for passage in passages])
     else:
         console.print_passages(passages)
+        console.note_furniture(furniture)
 
 
 @app.command(help=say("What the knowledge base holds.", "查看知识库概况。"), epilog=f"{EXAMPLE}: clrag status --json")

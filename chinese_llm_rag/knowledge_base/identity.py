@@ -43,7 +43,7 @@ def check_same(kind: str, stored: Mapping[str, Any] | None, given: Mapping[str, 
         ),
         folder=folder,
         hint=say(
-            "use the settings it was built with, or ingest into another base with --kb NAME",
-            "请改回建库时的设置，或用 --kb 名称 另建一个知识库",
+            "leave the setting out, change the base with: clrag kb reindex, or take another base with --kb NAME",
+            "请去掉该设置，或用 clrag kb reindex 更换，或用 --kb 名称 另建一个知识库",
         ),
     )

@@ -1,6 +1,7 @@
-"""Servers that are played by a small HTTP server on this machine."""
+"""The command line in this process, and servers that are played by a small HTTP server on this machine."""
 
 import importlib.util
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,7 +10,10 @@ from types import ModuleType
 
 import pytest
 
+from chinese_llm_rag import cli, wiring
+from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca
 from chinese_llm_rag.llms.server import ServerBackend
+from chinese_llm_rag.testing import HashEmbeddings, ScriptedBackend
 
 
 def _load(name: str) -> ModuleType:
@@ -45,3 +49,23 @@ def opened() -> Iterator[Callable[..., ServerBackend]]:
     yield make
     for backend in backends:
         backend.close()
+
+
+@pytest.fixture
+def clrag(monkeypatch, capsys):
+    """Run a command; its exit status, stdout and stderr. Vectors are hashed, replies are scripted."""
+    monkeypatch.setattr(wiring, "build_embeddings", lambda _settings, _setup=None: HashEmbeddings())
+    replies: list[str] = []
+    backend = ScriptedBackend(iter(lambda: replies.pop(0), None))
+    monkeypatch.setattr(wiring, "build_llm", lambda _: ChatChineseAlpaca(backend=backend))
+
+    def run(*arguments: str, stdin: str = "", says: tuple[str, ...] = ()) -> tuple[int, str, str]:
+        replies[:] = says
+        monkeypatch.setattr(sys, "argv", ["clrag", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return run

@@ -11,31 +11,10 @@ import chinese_llm_rag
 from chinese_llm_rag import cli, wiring
 from chinese_llm_rag.errors import KnowledgeBaseError
 from chinese_llm_rag.knowledge_base import KnowledgeBase
-from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca
-from chinese_llm_rag.testing import HashEmbeddings, ScriptedBackend
+from chinese_llm_rag.testing import HashEmbeddings
 
 TEA = "龙井茶产于杭州西湖一带，属于绿茶。冲泡龙井茶的水温以八十度左右为宜。"
 RIVER = "长江发源于唐古拉山脉，全长约6300公里。"
-
-
-@pytest.fixture
-def clrag(monkeypatch, capsys):
-    """Run a command; its exit status, stdout and stderr. Vectors are hashed, replies are scripted."""
-    monkeypatch.setattr(wiring, "build_embeddings", lambda _settings, _setup=None: HashEmbeddings())
-    replies: list[str] = []
-    backend = ScriptedBackend(iter(lambda: replies.pop(0), None))
-    monkeypatch.setattr(wiring, "build_llm", lambda _: ChatChineseAlpaca(backend=backend))
-
-    def run(*arguments: str, stdin: str = "", says: tuple[str, ...] = ()) -> tuple[int, str, str]:
-        replies[:] = says
-        monkeypatch.setattr(sys, "argv", ["clrag", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
