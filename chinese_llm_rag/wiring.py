@@ -16,6 +16,7 @@ from chinese_llm_rag.settings import Settings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseLanguageModel
+    from langchain_core.retrievers import BaseRetriever
     from langchain_core.runnables import Runnable
 
     from chinese_llm_rag.embeddings.base import FingerprintedEmbeddings
@@ -141,12 +142,17 @@ def _sampling(settings: Settings, recommended: dict[str, Any]) -> dict[str, Any]
     return values
 
 
-def build_qa(settings: Settings, base: "KnowledgeBase", llm: "BaseLanguageModel[Any]") -> "Runnable[str, Answer]":
-    """Question answering over a knowledge base."""
+def build_qa(
+    settings: Settings,
+    base: "KnowledgeBase",
+    llm: "BaseLanguageModel[Any]",
+    retriever: "BaseRetriever | None" = None,
+) -> "Runnable[str, Answer]":
+    """Question answering over a knowledge base, or over another retriever of its passages."""
     from chinese_llm_rag.chains import build_qa_chain  # noqa: PLC0415
 
     return build_qa_chain(
-        base.retriever(settings.k, mode=settings.search_mode),
+        retriever or base.retriever(settings.k, mode=settings.search_mode),
         llm,
         max_passages=settings.max_passages,
         min_coverage=settings.min_coverage,

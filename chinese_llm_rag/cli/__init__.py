@@ -5,6 +5,6 @@ A module below registers its commands on the app when it is imported, in the ord
 
 from chinese_llm_rag.cli.app import app, main
 
-from chinese_llm_rag.cli import documents, upkeep, answers, config, models, doctor, model_files  # isort: skip
+from chinese_llm_rag.cli import documents, upkeep, answers, eval, config, models, doctor, model_files  # noqa: A004  # isort: skip
 
-__all__ = ["answers", "app", "config", "doctor", "documents", "main", "model_files", "models", "upkeep"]
+__all__ = ["answers", "app", "config", "doctor", "documents", "eval", "main", "model_files", "models", "upkeep"]
