@@ -23,11 +23,11 @@ from chinese_llm_rag.errors import KnowledgeBaseError
 from chinese_llm_rag.knowledge_base import KnowledgeBase
 from chinese_llm_rag.testing import HashEmbeddings
 from chinese_llm_rag.text_splitters import ChineseTextSplitter
-home, document, limit = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+home, step, limit = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 try:
     with KnowledgeBase.open(home, HashEmbeddings(), ChineseTextSplitter(200)) as base:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-        base.ingest([document])
+        base.reindex(HashEmbeddings(32)) if step == "reindex" else base.ingest([step])
 except KnowledgeBaseError as error:
     print("refused:", error, "|", error.hint)
 else:
@@ -43,6 +43,16 @@ def contents(home: Path) -> set[str]:
         return ids
 
 
+def refused(home: Path, step: str, limit: int) -> None:
+    """Do one step in a process for which no file can grow beyond the limit; it ends with an error of ours."""
+    command = [sys.executable, "-c", WRITER, str(home), step, str(limit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = (limit, done.returncode, done.stdout, done.stderr[-800:])
+    assert done.returncode == 0, result
+    assert done.stdout.startswith("refused:"), result
+    assert "None" not in done.stdout.partition("|")[2]
+
+
 @pytest.mark.slow
 def test_wherever_the_disk_fills_the_base_is_as_it_was_and_takes_the_file_later(tmp_path):
     first, second = tmp_path / "first.txt", tmp_path / "second.txt"
@@ -55,19 +65,24 @@ def test_wherever_the_disk_fills_the_base_is_as_it_was_and_takes_the_file_later(
         base.ingest([first])
     before = contents(home)
 
-    results = []
     for limit in (20_000, 200_000, 500_000, 1_000_000, 2_000_000, 3_000_000):
-        done = subprocess.run(
-            [sys.executable, "-c", WRITER, str(home), str(second), str(limit)],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        results.append((limit, done.returncode, done.stdout, done.stderr[-800:]))
-        assert done.returncode == 0, results[-1]
-        assert done.stdout.startswith("refused:"), results[-1]
-        assert "None" not in done.stdout.partition("|")[2]
-        assert contents(home) == before, results[-1]
+        refused(home, str(second), limit)
+        assert contents(home) == before, limit
     with KnowledgeBase.open(home, HashEmbeddings(), ChineseTextSplitter(200)) as base:
         assert base.ingest([second]).of("added")
     assert contents(home) > before
+
+
+@pytest.mark.slow
+def test_wherever_the_disk_fills_a_new_index_leaves_the_old_one_in_force(tmp_path):
+    document, home = tmp_path / "first.txt", tmp_path / "kb"
+    document.write_text("这是第一份文档。" + "".join(f"这是它的第{n}句。" for n in range(4000)), encoding="utf-8")
+    with KnowledgeBase.open(home, HashEmbeddings(), ChineseTextSplitter(200)) as base:
+        base.ingest([document])
+    before = contents(home)
+    for limit in (20_000, 100_000, 200_000):
+        refused(home, "reindex", limit)
+        assert contents(home) == before, limit
+    with KnowledgeBase.open(home, HashEmbeddings()) as base:
+        assert base.reindex(HashEmbeddings(32))
+        assert base.verify() == []
