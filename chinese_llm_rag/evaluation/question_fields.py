@@ -14,14 +14,14 @@ from chinese_llm_rag.schema import Span
 
 # Every name a field may have, the usual one first.
 NAMES = {
-    "id": ("id", "编号"),
-    "question": ("question", "query", "问题"),
+    "id": ("id", "编号", "編號"),
+    "question": ("question", "query", "问题", "問題"),
     "answers": ("answers", "answer", "答案"),
     "doc_ids": ("doc_ids", "file", "文件"),
-    "evidence": ("evidence", "依据"),
+    "evidence": ("evidence", "依据", "依據"),
     "answerable": ("answerable", "可回答"),
     "answer_parts": ("answer_parts",),
-    "type": ("type", "类型"),
+    "type": ("type", "类型", "類型"),
 }
 _FIELD_OF = {name: field for field, names in NAMES.items() for name in names}
 _LOOKS_LIKE = 0.8
