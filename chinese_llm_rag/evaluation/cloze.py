@@ -29,31 +29,24 @@ _LEANS_BACK = re.compile(
 _NUMERAL = "[〇零一二三四五六七八九十百千万亿两]"
 _FUNCTION = "的了在是和与或及不有为以其等而被把将"
 _NAME = f"(?:(?![{_FUNCTION}]){HAN}){{2,10}}"
+# What a number counts; not a part of a date or of the numbering of a text.
+_COUNTED = rf"(?=%|{HAN})(?!年|月|日|号|时|分(?!钟)|万\d|章|节|条|款|项|页)"
 
-# Each kind: what is asked for (group 1 where there is one, else the whole match) and the word that asks for it.
+# Each kind: what is asked for (group 1) and the word that asks for it.
 _BLANKS: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ("year", re.compile(r"(?<![\d.])(\d{4})(?=年(?!代))"), "哪一"),
+    ("number", re.compile(rf"(?<![\dA-Za-z.,:：/\-—~～至第])(\d+(?:[,.]\d+)*){_COUNTED}"), "多少"),
     (
         "number",
         re.compile(
-            rf"(?<![\dA-Za-z.,:：/\-—~～至第])(\d+(?:[,.]\d+)*)(?=%|{HAN})(?!年|月|日|号|时|分(?!钟)|万\d|章|节|条|款|项|页)"
+            rf"(?<!{_NUMERAL})(?<!第)((?:[一二三四五六七八九两]+[十百千万亿]|十){_NUMERAL}*)(?!{_NUMERAL}){_COUNTED}"
         ),
-        "多少",
-    ),
-    (
-        "number",
-        re.compile(rf"(?<!{_NUMERAL})(?<!第)({_NUMERAL}{{2,}})(?=[年天个人元名次条种家座公千万亿米吨])"),
         "多少",
     ),
     ("title", re.compile("(《[^《》]{2,20}》)"), "什么"),
     ("term", re.compile("([“「][^“”「」]{2,12}[”」])"), "什么"),
-    (
-        "name",
-        re.compile(
-            f"(?:属于|位于|称为|叫做|叫作|简称|又名|发源于|产于|生于|毕业于|任职于|来自|担任)({_NAME})(?=[，。；、])"
-        ),
-        "什么",
-    ),
+    ("place", re.compile(f"(?:位于|发源于|产于|生于|来自)({_NAME})(?=[，。；、])"), "哪里"),
+    ("name", re.compile(f"(?:属于|称为|叫做|叫作|简称|又名|毕业于|任职于|担任)({_NAME})(?=[，。；、])"), "什么"),
     ("name", re.compile(f"(?<=由)({_NAME})(?=负责|组成|承担|管理|编制|制定|批准|签署|主办|承办|保管)"), "谁"),
     ("name", re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9.+\-]{2,})(?![A-Za-z0-9])"), "什么"),
 )

@@ -33,7 +33,7 @@ _QUESTION_CHARS = range(6, 61)
 _ANSWER_CHARS = range(1, 31)
 # A question that points at its passage cannot be asked of a whole base.
 _POINTS = re.compile("文中|本文|上文|下文|资料|段落|材料|作者|这段|该段|根据以上")
-_MIN_SHARED = 0.3  # of the question's words that the passage holds
+_MIN_SHARED = 0.15  # of the question's words that the passage holds; paraphrases share few
 
 
 def write_questions(

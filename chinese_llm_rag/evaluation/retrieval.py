@@ -120,11 +120,25 @@ def _ask(
 def _values(
     questions: Sequence[Question], rankings: Mapping[str, Ranking], at: Sequence[int], k: int
 ) -> dict[Level, Values]:
-    """The measures, with recall at the setting's own k under one name for all settings."""
+    """The measures, with what each setting shows a model under one name for all settings."""
+    by_id = {question.id: question for question in questions}
     return {
-        level: {"hit@1": values["hit@1"], SHOWN: values[f"recall@{k}"], **values, "ndcg": values[f"ndcg@{at[-1]}"]}
+        level: {
+            "hit@1": values["hit@1"],
+            SHOWN: {
+                name: recall if level == "evidence" else _documents_shown(by_id[name], rankings[name], k)
+                for name, recall in values[f"recall@{k}"].items()
+            },
+            **values,
+            "ndcg": values[f"ndcg@{at[-1]}"],
+        }
         for level, values in measure(questions, rankings, at).items()
     }
+
+
+def _documents_shown(question: Question, ranking: Ranking, k: int) -> float:
+    """Share of the right documents that the first k passages come from, which may be fewer than k documents."""
+    return len(set(question.doc_ids) & set(ranking.doc_ids[:k])) / len(question.doc_ids)
 
 
 def _figures(

@@ -16,6 +16,7 @@ from chinese_llm_rag.evaluation.wording import (
 from chinese_llm_rag.language import say
 
 MOST_MISSED = 20
+_SAME_LENGTH = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def sections(report: EvaluationReport) -> list[Section]:
             found.append(_measures(level, names, estimates))
     found.append(_effort(retrieval, names))
     if retrieval.differences:
-        found.append(_differences(retrieval.differences, names))
+        found.append(_differences(retrieval.differences, names, _unequal_lengths(retrieval)))
     if retrieval.missed:
         found.append(_missed(retrieval))
     return found + _answers(report)
@@ -102,7 +103,19 @@ def _effort(retrieval: RetrievalReport, names: tuple[str, ...]) -> Section:
     return Section(say("Effort", "耗时与篇幅"), (), names, tuple(lines))
 
 
-def _differences(differences: Sequence[Difference], names: tuple[str, ...]) -> Section:
+def _unequal_lengths(retrieval: RetrievalReport) -> str:
+    """A warning where one setting shows the model a good deal more text; else empty."""
+    a, b = retrieval.figures
+    longer = max(a.shown_chars, b.shown_chars)
+    if not longer or min(a.shown_chars, b.shown_chars) > _SAME_LENGTH * longer:
+        return ""
+    return say(
+        f"Mind that B shows the model {b.shown_chars / max(a.shown_chars, 1):.2f} times as much text as A.",
+        f"请注意：B 提供给模型的文字是 A 的 {b.shown_chars / max(a.shown_chars, 1):.2f} 倍。",
+    )
+
+
+def _differences(differences: Sequence[Difference], names: tuple[str, ...], warning: str = "") -> Section:
     a, b = (name.partition(" (")[0] for name in names)
     return Section(
         say("Is the difference real?", "差别是否真实？"),
@@ -111,6 +124,7 @@ def _differences(differences: Sequence[Difference], names: tuple[str, ...]) -> S
                 "Paired tests on the same questions; p is corrected for the number of measures (Holm).",
                 "在相同问题上的配对检验；p 值已按指标个数校正（Holm）。",
             ),
+            *([warning] if warning else ()),
         ),
         items=tuple(difference_sentence(difference, a, b) for difference in differences),
     )
