@@ -1,6 +1,6 @@
 """The command that measures retrieval and answers."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from chinese_llm_rag.settings import Settings
 
 _CUTOFFS = (1, 5, 10)
+# Cloze questions repeat the words of the text, and so favour search by words.
+_UNFAIR_BY_CLOZE = ("search_mode", "embeddings", "embedding_model")
 
 Questions = Annotated[
     Path | None,
@@ -123,7 +125,7 @@ def evaluate_command(
     b = load(context, **{**flags, **overrides}).settings if overrides else None
     read = evaluation.load_questions(questions) if questions else None  # a mistake in it shows before anything is done
     with evaluated(a, b, overrides, paths or []) as settings:
-        asked = _questions(read, settings[0], count, make)
+        asked = _questions(read, settings[0], count, make, overrides)
         cutoffs = sorted({*_CUTOFFS, *(one.settings.k for one in settings)})
         candidates = [one.candidate(cutoffs) for one in settings]
         with _progress(say("searching", "检索")) as progress:
@@ -163,7 +165,9 @@ def _check_index_flags(flags: dict[str, Any], paths: Sequence[Path]) -> None:
         )
 
 
-def _questions(read: "QuestionSet | None", of: Evaluated, count: int | None, make: str | None) -> "QuestionSet":
+def _questions(
+    read: "QuestionSet | None", of: Evaluated, count: int | None, make: str | None, differing: Mapping[str, object]
+) -> "QuestionSet":
     """The questions of the file, as they apply to the base, or questions made of it."""
     from dataclasses import replace  # noqa: PLC0415
 
@@ -185,7 +189,14 @@ def _questions(read: "QuestionSet | None", of: Evaluated, count: int | None, mak
             from chinese_llm_rag.wiring import build_llm  # noqa: PLC0415
 
             llm = build_llm(of.settings)
-        return make_questions(of.base, documents, count or 100, llm=llm, on_progress=progress)
+        made = make_questions(of.base, documents, count or 100, llm=llm, on_progress=progress)
+    if way == "cloze" and (unfair := [name for name in _UNFAIR_BY_CLOZE if name in differing]):
+        warning = say(
+            f"A and B differ in {', '.join(unfair)}: do not decide between them by these questions (see above).",
+            f"A 与 B 的 {', '.join(unfair)} 不同：请不要凭这些问题在两者之间做选择（原因见上）。",
+        )
+        return replace(made, notes=(*made.notes, warning))
+    return made
 
 
 def _way(make: str | None, settings: "Settings") -> Literal["cloze", "llm"]:

@@ -64,13 +64,16 @@ def _cloze_notes() -> tuple[str, ...]:
             "这些问题是把文档中的句子里的数字、名称或术语换成疑问词得到的。每个问题在文档中只有一处答案。",
         ),
         say(
-            "They show whether every part of the documents can be found, and which of two settings finds it sooner.",
-            "它们能说明文档的各部分是否都能被检索到，以及两种设置中哪一种更容易检索到。",
+            "They show which parts of the documents cannot be found, and whether other chunk sizes or another k find "
+            "them better.",
+            "它们能说明文档的哪些部分检索不到，以及换用别的片段大小或 k 是否更好。",
         ),
         say(
-            "They do not show how well questions in a person's own words are answered: they repeat the words of the "
-            "text, so the figures are higher than with real questions, most of all for search by words (bm25).",
-            "它们不能说明用自己的话提问时的效果：问题沿用了原文的词语，所以数值高于真实提问，对按词检索（bm25）尤其如此。",
+            "They do not show how well questions in a person's own words are answered, and must not decide between "
+            "bm25, dense and hybrid or between embedding models: they repeat the words of the text, which favours "
+            "search by words. For that, give questions of your own with --questions.",
+            "它们不能说明用自己的话提问时的效果，也不能用来在 bm25、dense、hybrid 或不同嵌入模型之间做选择："
+            "问题沿用了原文的词语，对按词检索有利。如需比较这些，请用 --questions 提供自己的问题。",
         ),
     )
 

@@ -54,6 +54,12 @@ def test_a_folder_without_questions_ends_with_a_report_and_no_trace(clrag, docum
     assert not any(word in page for word in ("<script", "<link", "http:", "https:", "@import", "url("))
 
 
+@pytest.mark.parametrize(("against", "warned"), [("mode=dense", True), ("chunk_size=20", False)])
+def test_cloze_does_not_decide_between_words_and_meaning(clrag, documents, against, warned):
+    _, out, _ = clrag("eval", str(documents), "--against", against)
+    assert ("A and B differ in search_mode: do not decide between them by these questions" in out) is warned
+
+
 def test_saved_questions_give_the_same_figures_again(clrag, documents, tmp_path):
     _, first, _ = clrag("eval", str(documents), "--json", "--save", str(tmp_path / "甲"))
     asked = tmp_path / "甲" / "questions.jsonl"
