@@ -17,6 +17,7 @@ from chinese_llm_rag.evaluation.questions import Evidence, Question
 from chinese_llm_rag.schema import Span
 
 _SENTENCE_CHARS = range(12, 121)
+_ENDS = "。！；．;.”」"  # a half-width stop after Chinese too, as in papers
 _QUESTION_CHARS = 60
 _MIN_WORDS = 6  # pairs of characters of a question, beside its question word
 _CANDIDATES = 6  # looked at for each question that is wanted, since most have several places
@@ -29,6 +30,7 @@ _LEANS_BACK = re.compile(
 _NUMERAL = "[〇零一二三四五六七八九十百千万亿两]"
 _FUNCTION = "的了在是和与或及不有为以其等而被把将"
 _NAME = f"(?:(?![{_FUNCTION}]){HAN}){{2,10}}"
+_CLAUSE_END = "(?=[，。；、．,;.])"
 # What a number counts; not a part of a date or of the numbering of a text.
 _COUNTED = rf"(?=%|{HAN})(?!年|月|日|号|时|分(?!钟)|万\d|章|节|条|款|项|页)"
 
@@ -45,10 +47,27 @@ _BLANKS: tuple[tuple[str, re.Pattern[str], str], ...] = (
     ),
     ("title", re.compile("(《[^《》]{2,20}》)"), "什么"),
     ("term", re.compile("([“「][^“”「」]{2,12}[”」])"), "什么"),
-    ("place", re.compile(f"(?:位于|发源于|产于|生于|来自)({_NAME})(?=[，。；、])"), "哪里"),
-    ("name", re.compile(f"(?:属于|称为|叫做|叫作|简称|又名|毕业于|任职于|担任)({_NAME})(?=[，。；、])"), "什么"),
-    ("name", re.compile(f"(?<=由)({_NAME})(?=负责|组成|承担|管理|编制|制定|批准|签署|主办|承办|保管)"), "谁"),
-    ("name", re.compile(r"(?<![A-Za-z0-9])([A-Za-z][A-Za-z0-9.+\-]{2,})(?![A-Za-z0-9])"), "什么"),
+    ("place", re.compile(f"(?:位[于於]|[发發]源[于於]|[产產][于於]|生[于於]|[来來]自)({_NAME}){_CLAUSE_END}"), "哪里"),
+    (
+        "name",
+        re.compile(
+            "(?:[属屬][于於]|[称稱][为為]|叫做|叫作|[简簡][称稱]|又名|[毕畢][业業][于於]|任[职職][于於]|[担擔]任|包括|包含|使用|[采採]用"
+            f"|根[据據]|按照|依照|通[过過]|提交|提供|[发發]布|[负負][责責]|[调調]用|[选選][择擇]|[设設]置)({_NAME}){_CLAUSE_END}"
+        ),
+        "什么",
+    ),
+    (
+        "name",
+        re.compile(
+            f"(?<=由)({_NAME})(?=[负負][责責]|[组組]成|承[担擔]|管理|[编編]制|制定|批准|[签簽]署|主[办辦]|承[办辦]|保管)"
+        ),
+        "谁",
+    ),
+    (
+        "name",
+        re.compile(r"(?<![A-Za-z0-9@.\\_/\-])([A-Za-z][A-Za-z0-9.+\-]+[A-Za-z0-9+])(?![A-Za-z0-9@_/+\-])"),
+        "什么",
+    ),
 )
 
 
@@ -118,7 +137,7 @@ def _candidates(document: SourceText, chance: random.Random) -> Iterator[Questio
 
 def _is_informative(sentence: str) -> bool:
     """Whether it is a sentence of prose: ended, of some length, mostly Chinese, on one line, no row of a table."""
-    if len(sentence) not in _SENTENCE_CHARS or sentence[-1] not in "。！；;”」" or "\n" in sentence or "|" in sentence:
+    if len(sentence) not in _SENTENCE_CHARS or sentence[-1] not in _ENDS or "\n" in sentence or "|" in sentence:
         return False
     return len(re.findall(HAN, sentence)) >= _MIN_HAN_SHARE * len(sentence)
 
@@ -153,7 +172,7 @@ def _wording(text: str, blank: _Blank) -> str:
     before, after = text[blank.clause.start : blank.answer.start], text[blank.answer.end : blank.clause.end]
     if _LEANS_BACK.match(before.lstrip("“「（(")) or len(words_of(before)) + len(words_of(after)) < _MIN_WORDS:
         return ""
-    wording = " ".join(f"{before}{blank.word}{after}".split()).rstrip("，。；：、！,;:!”」 ")
+    wording = " ".join(f"{before}{blank.word}{after}".split()).rstrip("，。；：、！．,;:!.”」 ")
     return f"{wording}？" if len(wording) <= _QUESTION_CHARS and _balanced(wording) else ""
 
 

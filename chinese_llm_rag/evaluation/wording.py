@@ -61,12 +61,12 @@ def difference_sentence(difference: Difference, a: str, b: str) -> str:
     found = difference.test.difference
     points = f"{100 * found.mean:+.1f}"
     interval = f"[{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
-    what = f"{level_name(difference.level)}, {measure_name(difference.measure, difference.level)}"
+    what = say(", ", "，").join([level_name(difference.level), measure_name(difference.measure, difference.level)])
     facts = say(
         f"{what}: {b} against {a} {points} points {interval}, p={difference.p:.3g} (n={found.n}).",
         f"{what}：{b} 比 {a} {points} 个百分点 {interval}，p={difference.p:.3g}（n={found.n}）。",
     )
-    return f"{facts} {_meaning(difference, a, b)}"
+    return facts + say(" ", "") + _meaning(difference, a, b)
 
 
 def _meaning(difference: Difference, a: str, b: str) -> str:
