@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -126,6 +127,7 @@ def evaluate_command(
     read = evaluation.load_questions(questions) if questions else None  # a mistake in it shows before anything is done
     with evaluated(a, b, overrides, paths or []) as settings:
         asked = _questions(read, settings[0], count, make, overrides)
+        asked = replace(asked, notes=(*asked.notes, *_left_out(settings[0])))
         cutoffs = sorted({*_CUTOFFS, *(one.settings.k for one in settings)})
         candidates = [one.candidate(cutoffs) for one in settings]
         with _progress(say("searching", "检索")) as progress:
@@ -169,8 +171,6 @@ def _questions(
     read: "QuestionSet | None", of: Evaluated, count: int | None, make: str | None, differing: Mapping[str, object]
 ) -> "QuestionSet":
     """The questions of the file, as they apply to the base, or questions made of it."""
-    from dataclasses import replace  # noqa: PLC0415
-
     from chinese_llm_rag.evaluation import locate, make_questions, source_texts  # noqa: PLC0415
 
     documents = source_texts(of.base, of.names)
@@ -197,6 +197,14 @@ def _questions(
         )
         return replace(made, notes=(*made.notes, warning))
     return made
+
+
+def _left_out(of: Evaluated) -> Iterator[str]:
+    """The files that could not be read, and so are in no figure."""
+    failed = [record.path for record in of.base.files() if record.status == "failed"]
+    if failed:
+        listed = ", ".join(failed[:5]) + (", …" if len(failed) > 5 else "")
+        yield say(f"{len(failed)} files could not be read: {listed}", f"有 {len(failed)} 个文件无法读取：{listed}")
 
 
 def _way(make: str | None, settings: "Settings") -> Literal["cloze", "llm"]:

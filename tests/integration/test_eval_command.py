@@ -60,6 +60,13 @@ def test_cloze_does_not_decide_between_words_and_meaning(clrag, documents, again
     assert ("A and B differ in search_mode: do not decide between them by these questions" in out) is warned
 
 
+def test_files_that_could_not_be_read_are_named_in_the_report(clrag, documents):
+    (documents / "空.txt").write_bytes(b"")
+    status, out, _ = clrag("eval", str(documents))
+    assert status == 0
+    assert f"1 files could not be read: {documents / '空.txt'}" in out
+
+
 def test_saved_questions_give_the_same_figures_again(clrag, documents, tmp_path):
     _, first, _ = clrag("eval", str(documents), "--json", "--save", str(tmp_path / "甲"))
     asked = tmp_path / "甲" / "questions.jsonl"
