@@ -50,6 +50,8 @@ def test_a_passage_is_printed_with_its_place():
         "page_end": 5,
         "start": 120,
         "end": 300,
+        "place": None,
+        "headings": [],
         "score": 0.5,
         "text": "文字",
     }
@@ -63,6 +65,8 @@ def test_a_citation_is_printed_as_a_passage_with_its_number():
         "page_end": 4,
         "start": 190,
         "end": 210,
+        "place": None,
+        "headings": [],
         "score": 0.75,
         "text": "引文",
     }
