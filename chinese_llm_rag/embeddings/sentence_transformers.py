@@ -12,6 +12,7 @@ from langchain_core.embeddings import Embeddings
 from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.compute import compute_slot, limit_pools, thread_budget
 from chinese_llm_rag.embeddings.base import EmbeddingFingerprint
+from chinese_llm_rag.embeddings.model_description import Prefixes, offers_dimension, prefixes_of
 from chinese_llm_rag.embeddings.texts import encodable, iter_batches
 from chinese_llm_rag.embeddings.weights_identity import weights_identity
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
@@ -35,15 +36,18 @@ class SentenceTransformerEmbeddings(Embeddings):
 
     Args:
         model: a folder with a modules.json, or a hub name that is in the local cache.
-        query_prefix: put before queries; by default the model's own prompt for queries, or nothing.
+        query_prefix: put before queries; by default the model's own prompt for queries, or what its family's model
+            card says (E5, BGE), or nothing.
         passage_prefix: put before passages; likewise.
+        dimension: take the first so many numbers of each vector, where the model was trained for that; None takes
+            all.
         device: a torch device, for example "cpu" or "cuda:0".
         batch_size: texts at once.
         n_threads: threads of torch, process-wide; by default all cores.
 
     Raises:
         MissingDependencyError: sentence-transformers is not installed.
-        ConfigError: batch_size is below 1.
+        ConfigError: batch_size is below 1, or the model does not offer the dimension.
         ModelLoadError: the model is not here, is incomplete, or needs code of its own.
     """
 
@@ -53,6 +57,7 @@ class SentenceTransformerEmbeddings(Embeddings):
         *,
         query_prefix: str | None = None,
         passage_prefix: str | None = None,
+        dimension: int | None = None,
         device: str = "cpu",
         batch_size: int = 16,
         n_threads: int | None = None,
@@ -69,11 +74,16 @@ class SentenceTransformerEmbeddings(Embeddings):
         self.batch_size = batch_size
         self._model = _loaded(folder, device, thread_budget(n_threads))
         prompts = {name: prompt for name, prompt in self._model.prompts.items() if prompt is not None}
-        self._query_prefix = _first(query_prefix, prompts, _QUERY_PROMPTS)
-        self._passage_prefix = _first(passage_prefix, prompts, _PASSAGE_PROMPTS)
+        stated = _stated_prefixes(prompts) or prefixes_of(folder, str(model)) or Prefixes("", "")
+        self._query_prefix = stated.query if query_prefix is None else query_prefix
+        self._passage_prefix = stated.passage if passage_prefix is None else passage_prefix
+        self._dimension = dimension
+        full = int(self._model.get_embedding_dimension())
+        if dimension is not None:
+            _check_dimension(folder, dimension, full)
         self._fingerprint = EmbeddingFingerprint(
             model=f"sentence-transformers {_identity(folder)}",
-            dimension=int(self._model.get_embedding_dimension()),
+            dimension=dimension or full,
             query_prefix=self._query_prefix,
             passage_prefix=self._passage_prefix,
             pooling=_pooling(self._model),
@@ -87,7 +97,8 @@ class SentenceTransformerEmbeddings(Embeddings):
     @property
     def setup(self) -> dict[str, str]:
         """The settings that this model is had by."""
-        return {"embeddings": "sentence-transformers", "embedding_model": self._name}
+        shorter = {} if self._dimension is None else {"embedding_dimension": str(self._dimension)}
+        return {"embeddings": "sentence-transformers", "embedding_model": self._name, **shorter}
 
     @property
     def max_tokens(self) -> int | None:
@@ -130,6 +141,7 @@ class SentenceTransformerEmbeddings(Embeddings):
                 batch_size=len(texts),
                 normalize_embeddings=True,
                 convert_to_numpy=True,
+                truncate_dim=self._dimension,
                 show_progress_bar=False,
             )
         return np.asarray(vectors, dtype=np.float32)
@@ -204,10 +216,27 @@ def _load_errors(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _first(given: str | None, prompts: dict[str, str], names: tuple[str, ...]) -> str:
-    if given is not None:
-        return given
-    return next((prompts[name] for name in names if prompts.get(name)), "")
+def _stated_prefixes(prompts: dict[str, str]) -> Prefixes | None:
+    """What the model's configuration has as prompts; None where it has none."""
+    query = next((prompts[name] for name in _QUERY_PROMPTS if prompts.get(name)), "")
+    passage = next((prompts[name] for name in _PASSAGE_PROMPTS if prompts.get(name)), "")
+    return Prefixes(query, passage) if query or passage else None
+
+
+def _check_dimension(folder: Path, dimension: int, full: int) -> None:
+    if 1 <= dimension < full and offers_dimension(folder, dimension):
+        return
+    raise ConfigError(
+        say(
+            f"dimension={dimension!r}: the model in {str(folder)!r} has vectors of {full} and does not offer that many",
+            f"dimension={dimension!r}：{str(folder)!r} 中的模型向量为 {full} 维，不提供该维数",
+        ),
+        setting="dimension",
+        hint=say(
+            "leave it out, or choose one that the model card names (Matryoshka)",
+            "请不指定该项，或使用模型说明中列出的维数（Matryoshka）",
+        ),
+    )
 
 
 def _identity(folder: Path) -> str:

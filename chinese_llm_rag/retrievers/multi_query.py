@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from langchain_core.callbacks import CallbackManager
 from langchain_core.documents import Document
@@ -27,7 +28,7 @@ _NUMBERING = re.compile(r"^\s*(?:[-*•·]|[（(]?\d{1,2}[.．、)）:：])\s*")
 _LONGEST_QUERY = 200
 
 
-def llm_rewrite(llm: BaseLanguageModel, n: int = 3) -> Rewrite:
+def llm_rewrite(llm: BaseLanguageModel[Any], n: int = 3) -> Rewrite:
     """Other wordings of a question by a language model, up to n.
 
     What a model says beside questions costs a search, no more: lines that repeat one another or the question, or

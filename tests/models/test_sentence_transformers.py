@@ -220,3 +220,41 @@ def test_a_model_with_code_of_its_own_is_refused(tmp_path, model_folder):
 def test_a_batch_size_below_one_is_refused_before_anything_is_loaded():
     with pytest.raises(ConfigError, match="batch_size=0"):
         SentenceTransformerEmbeddings("nowhere", batch_size=0)
+
+
+# --- shorter vectors ------------------------------------------------------------------------------
+
+
+def offering(folder: Path, model_folder: Path, dimensions: list[int]) -> Path:
+    shutil.copytree(model_folder, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "matryoshka_dimensions": dimensions}))
+    return folder
+
+
+def test_shorter_vectors_are_the_beginnings_of_the_long_ones_at_unit_length(tmp_path, model_folder, embeddings):
+    shorter = SentenceTransformerEmbeddings(offering(tmp_path / "m", model_folder, [8, 16]), dimension=8)
+    whole, short = embeddings.embed_documents_array(TEXTS), shorter.embed_documents_array(TEXTS)
+    assert short.shape == (5, 8)
+    assert np.allclose(short, whole[:, :8] / np.linalg.norm(whole[:, :8], axis=1, keepdims=True), atol=1e-5)
+    assert len(shorter.embed_query("苹果")) == 8
+    assert shorter.fingerprint.dimension == 8
+    assert shorter.fingerprint != embeddings.fingerprint
+    assert (embeddings.setup.keys(), shorter.setup["embedding_dimension"]) == ({"embeddings", "embedding_model"}, "8")
+
+
+@pytest.mark.parametrize("dimension", [0, 12, 32, 64])
+def test_a_dimension_that_the_model_does_not_offer_is_refused(tmp_path, model_folder, dimension):
+    folder = offering(tmp_path / "m", model_folder, [8, 16])
+    with pytest.raises(ConfigError, match=f"dimension={dimension}"):
+        SentenceTransformerEmbeddings(folder, dimension=dimension)
+
+
+def test_the_prefixes_of_a_known_family_are_used_where_the_config_has_none(tmp_path):
+    folder = make_model(tmp_path / "bge-small-zh-v1.5")
+    embeddings = SentenceTransformerEmbeddings(folder)
+    plain = SentenceTransformerEmbeddings(folder, query_prefix="")
+    prefix = embeddings.fingerprint.query_prefix
+    assert prefix == "为这个句子生成表示以用于检索相关文章："
+    assert embeddings.fingerprint.passage_prefix == ""
+    assert np.allclose(embeddings.embed_query("苹果"), plain.embed_query(prefix + "苹果"), atol=1e-6)
