@@ -16,15 +16,14 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from chinese_llm_rag.chains.qa_prompt import PromptText, QAPromptStyle, style_for
 from chinese_llm_rag.chinese_text import search_terms
 from chinese_llm_rag.citations import cite
-from chinese_llm_rag.errors import ConfigError, ContextWindowExceededError
+from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.evidence import MIN_COVERAGE, EvidenceCheck, check_evidence
 from chinese_llm_rag.language import say
-from chinese_llm_rag.packing import pack, passages_of
+from chinese_llm_rag.packing import Order, Window, passages_of, plan
 from chinese_llm_rag.prompts import REFUSAL
 from chinese_llm_rag.schema import Answer, PackedContext, Passage
 
 _REFUSAL_STEM = REFUSAL.rstrip("。")
-_BOS_TOKENS = 1
 
 
 def build_qa_chain(
@@ -36,6 +35,7 @@ def build_qa_chain(
     max_passages: int | None = None,
     min_coverage: float = MIN_COVERAGE,
     style: QAPromptStyle | None = None,
+    order: Order = "rank",
 ) -> Runnable[str, Answer]:
     """A Runnable from a question to its Answer.
 
@@ -49,6 +49,7 @@ def build_qa_chain(
         max_passages: the most passages that the model is shown.
         min_coverage: see evidence.py; 0 switches the gate off but for numbers and names.
         style: how the model is asked, if not by its kind.
+        order: of the passages in the prompt: "rank", "ends" (best first and last) or "document".
 
     Raises:
         ConfigError: the model does not say its window or its max_tokens, and neither was given.
@@ -56,11 +57,11 @@ def build_qa_chain(
     chain = _QAChain(
         retriever=retriever,
         llm=llm,
-        context_window=_number_of(llm, "context_window", context_window),
-        max_tokens=_number_of(llm, "max_tokens", max_tokens),
+        window=Window(_number_of(llm, "context_window", context_window), _number_of(llm, "max_tokens", max_tokens)),
         max_passages=max_passages,
         min_coverage=min_coverage,
         style=style or style_for(llm),
+        order=order,
     )
     return RunnableLambda(chain.stream, afunc=chain.astream, name="qa")
 
@@ -82,11 +83,11 @@ class _QAChain:
 
     retriever: BaseRetriever
     llm: BaseLanguageModel[Any]
-    context_window: int
-    max_tokens: int
+    window: Window
     max_passages: int | None
     min_coverage: float
     style: QAPromptStyle
+    order: Order
 
     def stream(self, question: str) -> Iterator[Answer]:
         """Pieces of the answer."""
@@ -134,26 +135,20 @@ class _QAChain:
             reason=_reason(check, found=bool(context.passages)),
         )
 
-    @property
-    def _budget(self) -> int:
-        return self.context_window - self.max_tokens - _BOS_TOKENS
-
     def _require_room(self, question: str) -> None:
         """Refuse what is no question, or one that fills the window by itself, before anything is searched."""
         _require_question(question)
-        if (bare := self._count(self.style.build(question, ()))) > self._budget:
-            raise self._too_long(bare)
+        if (bare := self._count(self.style.build(question, ()))) > self.window.budget:
+            raise self.window.too_long(bare)
 
     def _pack(self, question: str, passages: list[Passage]) -> PackedContext:
-        context = pack(passages, self._budget, lambda chosen: self._count(self.style.build(question, chosen)))
-        if passages and not context.passages:
-            raise self._too_long(self._count(self.style.build(question, passages[:1])))
-        return context
-
-    def _too_long(self, n_tokens: int) -> ContextWindowExceededError:
-        return ContextWindowExceededError(
-            prompt_tokens=n_tokens + _BOS_TOKENS, max_tokens=self.max_tokens, context_window=self.context_window
-        )
+        return plan(
+            self.window,
+            lambda chosen, _: self._count(self.style.build(question, chosen)),
+            [passages],
+            order=self.order,
+            question=question,
+        ).context
 
     def _count(self, prompt: PromptText) -> int:
         if isinstance(prompt, str):

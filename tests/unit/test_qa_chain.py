@@ -133,10 +133,14 @@ def test_a_question_longer_than_the_window_is_an_error_with_the_three_numbers():
     assert backend.history == []
 
 
-def test_a_passage_larger_than_the_window_is_an_error_and_not_an_empty_prompt():
-    chain, _ = chat("无。", documents=(document("龙井茶属于绿茶。" * 100),), context_window=400)
-    with pytest.raises(ContextWindowExceededError):
-        chain.invoke("龙井茶属于什么茶？")
+def test_of_a_passage_larger_than_the_window_the_best_pieces_are_read():
+    long = "西湖在杭州城西。" * 60 + "龙井茶属于绿茶。" + "西湖在杭州城西。" * 60
+    chain, backend = chat("龙井茶属于绿茶。", documents=(document(long),), context_window=500)
+    answer = chain.invoke("龙井茶属于什么茶？")
+    assert answer.citations[0].start == long.index("龙井茶")
+    assert answer.dropped
+    [(prompt, _)] = backend.history
+    assert 1 + backend.count_tokens(prompt) + 100 <= 500
 
 
 def test_the_budget_is_exact_a_prompt_that_just_fits_is_sent():

@@ -1,70 +1,49 @@
-"""pack: passages, best first -> numbered passages within a token budget.
-
-Knows nothing about models but a function that counts their tokens.
-"""
+"""The best passages that fit a budget; those that overlap become one."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from langchain_core.documents import Document
-
-from chinese_llm_rag.schema import PackedContext, Passage, Place
-
-
-def passages_of(documents: Iterable[Document]) -> list[Passage]:
-    """Retrieved documents as passages, in their order.
-
-    Documents that no splitter of ours has cut are taken as one page from character 0.
-    """
-    return [_passage(document) for document in documents]
+from chinese_llm_rag.packing.halving import most_that_fit
+from chinese_llm_rag.packing.ordering import Order, arrange
+from chinese_llm_rag.schema import PackedContext, Passage
 
 
-def _passage(document: Document) -> Passage:
-    metadata = document.metadata
-    start = int(metadata.get("start", 0))
-    page_start = int(metadata.get("page_start", metadata.get("page", 1)))
-    return Passage(
-        text=document.page_content,
-        source=str(metadata.get("source", "")),
-        page_start=page_start,
-        page_end=int(metadata.get("page_end", page_start)),
-        start=start,
-        end=int(metadata.get("end", start + len(document.page_content))),
-        page_offsets=tuple(metadata.get("page_offsets", ())),
-        score=float(metadata.get("score", 0.0)),
-        headings=tuple(metadata.get("headings", ())),
-        place=Place(**metadata["place"]) if "place" in metadata else None,
-        table_header=str(metadata.get("table_header", "")),
-        rows=(int(metadata["row_start"]), int(metadata["row_end"])) if "row_start" in metadata else None,
-    )
-
-
-def format_context(passages: Sequence[Passage]) -> str:
-    """The passages as they stand in a prompt, each after its number, below its headings and table header."""
-    return "\n\n".join(f"[{passage.number}] {passage.with_context}" for passage in passages)
-
-
-def pack(passages: Sequence[Passage], budget_tokens: int, measure: Callable[[Sequence[Passage]], int]) -> PackedContext:
-    """The best passages that fit, numbered from 1 by rank; overlapping neighbours of one file are joined.
+def pack(
+    passages: Sequence[Passage],
+    budget_tokens: int,
+    measure: Callable[[Sequence[Passage]], int],
+    *,
+    order: Order = "rank",
+) -> PackedContext:
+    """The best passages that fit, numbered from 1 as they stand; overlapping neighbours of one file are joined.
 
     A passage that does not fit is dropped, and so are all that rank below it: what the model reads is
-    always the best evidence, without holes.
+    always the best evidence, without holes. What is given has been measured as it is given.
 
     Args:
         passages: best first.
         budget_tokens: the most that `measure` may give.
         measure: tokens of numbered passages as the model will read them, by its own tokenizer: of the
             whole prompt that holds them, or of `format_context(passages)` alone.
+        order: in which they stand in the prompt.
     """
-    packed: tuple[Passage, ...] = ()
-    n_tokens = 0
-    for rank, passage in enumerate(passages):
-        candidate = _numbered(_joined(packed, passage))
-        needed = measure(candidate)
-        if needed > budget_tokens:
-            return PackedContext(packed, tuple(passages[rank:]), n_tokens)
-        packed, n_tokens = candidate, needed
-    return PackedContext(packed, (), n_tokens)
+    tried: dict[int, tuple[tuple[Passage, ...], int]] = {0: ((), 0)}
+
+    def fits(n_kept: int) -> bool:
+        candidate = _numbered(arrange(_joined_all(passages[:n_kept]), order))
+        tried[n_kept] = candidate, measure(candidate)
+        return tried[n_kept][1] <= budget_tokens
+
+    n_kept = most_that_fit(len(passages), fits)
+    packed, n_tokens = tried[n_kept]
+    return PackedContext(packed, tuple(passages[n_kept:]), n_tokens)
+
+
+def _joined_all(passages: Sequence[Passage]) -> list[Passage]:
+    joined: list[Passage] = []
+    for passage in passages:
+        joined = _joined(joined, passage)
+    return joined
 
 
 def _numbered(passages: Iterable[Passage]) -> tuple[Passage, ...]:
