@@ -79,6 +79,12 @@ def print_report(report: "IngestReport") -> None:
     )
 
 
+def print_changes(report: "IngestReport") -> None:
+    """What a run of `watch` did; nothing where it had nothing to do."""
+    if report.of("added", "updated", "moved", "removed", "failed"):
+        print_report(report)
+
+
 def _note_outcome(file: "FileOutcome") -> None:
     path, detail = file.path, file.detail
     lines = {

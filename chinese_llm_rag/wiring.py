@@ -3,11 +3,12 @@
 Imports of parts happen inside the functions: a command loads what it uses.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chinese_llm_rag.errors import ConfigError
+from chinese_llm_rag.errors import ConfigError, RagError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.offline import forbid_calling_home
 from chinese_llm_rag.packing import passages_of
@@ -19,8 +20,17 @@ if TYPE_CHECKING:
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.runnables import Runnable
 
+    from chinese_llm_rag.document_loaders.page_texts import LoadOptions
     from chinese_llm_rag.embeddings.base import FingerprintedEmbeddings
-    from chinese_llm_rag.knowledge_base import IngestProgress, KnowledgeBase
+    from chinese_llm_rag.knowledge_base import (
+        ExportReport,
+        ImportReport,
+        IngestProgress,
+        IngestReport,
+        KnowledgeBase,
+        Move,
+    )
+    from chinese_llm_rag.knowledge_base.records import KnowledgeBaseStatus
     from chinese_llm_rag.schema import Answer
     from chinese_llm_rag.text_splitters import ChineseTextSplitter
 
@@ -92,6 +102,40 @@ def open_knowledge_base(settings: Settings, *, search: bool = False, create: boo
     )
 
 
+def follow(
+    settings: Settings,
+    paths: "Sequence[Path]",
+    *,
+    options: "LoadOptions",
+    prune: bool,
+    poll: bool,
+    on_progress: "Callable[[IngestProgress], None]",
+    on_report: "Callable[[IngestReport], None]",
+    on_trouble: "Callable[[RagError], None]",
+) -> None:
+    """Keep the knowledge base of the settings up to date with files and folders until the user interrupts.
+
+    The base is opened for each run alone, so that others may write to it between two.
+    """
+    from chinese_llm_rag.knowledge_base.watch import watch  # noqa: PLC0415
+
+    loaded: list[FingerprintedEmbeddings] = []
+
+    def embeddings(setup: Mapping[str, Any] | None) -> "FingerprintedEmbeddings":
+        if not loaded or loaded[0].setup != setup:
+            loaded[:] = [build_embeddings(settings, setup)]
+        return loaded[0]
+
+    def run() -> None:
+        from chinese_llm_rag.knowledge_base import KnowledgeBase  # noqa: PLC0415
+
+        forbid_calling_home()
+        with KnowledgeBase.open(settings.kb_folder, embeddings, build_splitter(settings)) as base:
+            on_report(base.ingest(paths, options=options, prune=prune, on_progress=on_progress))
+
+    watch(paths, run, on_trouble=on_trouble, poll=poll)
+
+
 def reindex(
     settings: Settings, *, embeddings: bool, splitter: bool, on_progress: "Callable[[IngestProgress], None]"
 ) -> bool:
@@ -114,6 +158,42 @@ def reindex(
             (build_splitter(settings) or ChineseTextSplitter()) if splitter else None,
             on_progress=on_progress,
         )
+
+
+def statuses(settings: Settings) -> "dict[str, KnowledgeBaseStatus]":
+    """Every knowledge base of the home by its name."""
+    from chinese_llm_rag.knowledge_base.named import base_names  # noqa: PLC0415
+
+    found = {}
+    for name in base_names(settings.kb_folder.parent):
+        with open_knowledge_base(settings.model_copy(update={"kb": name})) as base:
+            found[name] = base.status()
+    return found
+
+
+def export_knowledge_base(
+    settings: Settings, archive: Path, *, sources: bool, models: bool, overwrite: bool, on_progress: "Move"
+) -> "ExportReport":
+    """Write the knowledge base of the settings into an archive, its sources and models too on demand."""
+    from chinese_llm_rag.bundle import models_of  # noqa: PLC0415
+    from chinese_llm_rag.knowledge_base import export_base  # noqa: PLC0415
+
+    with open_knowledge_base(settings) as base:
+        carried = models_of(settings, base.embedding_setup) if models else ()
+    return export_base(
+        settings.kb_folder, archive, sources=sources, models=carried, overwrite=overwrite, on_progress=on_progress
+    )
+
+
+def import_knowledge_base(settings: Settings, archive: Path, *, on_progress: "Move") -> "ImportReport":
+    """Make the knowledge base of the settings out of an archive."""
+    forbid_calling_home()
+    from chinese_llm_rag.bundle import note_arrived  # noqa: PLC0415
+    from chinese_llm_rag.knowledge_base import import_base  # noqa: PLC0415
+
+    report = import_base(archive, settings.kb_folder, models_folder=settings.models_folder, on_progress=on_progress)
+    note_arrived(report.models, settings.models_folder)
+    return report
 
 
 def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":

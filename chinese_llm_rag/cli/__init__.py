@@ -5,6 +5,19 @@ A module below registers its commands on the app when it is imported, in the ord
 
 from chinese_llm_rag.cli.app import app, main
 
-from chinese_llm_rag.cli import documents, upkeep, answers, eval, config, models, doctor, model_files  # noqa: A004  # isort: skip
+from chinese_llm_rag.cli import documents, watch, upkeep, bases, answers, eval, config, models, doctor, model_files  # noqa: A004  # isort: skip
 
-__all__ = ["answers", "app", "config", "doctor", "documents", "eval", "main", "model_files", "models", "upkeep"]
+__all__ = [
+    "answers",
+    "app",
+    "bases",
+    "config",
+    "doctor",
+    "documents",
+    "eval",
+    "main",
+    "model_files",
+    "models",
+    "upkeep",
+    "watch",
+]

@@ -13,30 +13,22 @@ from chinese_llm_rag.cli.options import (
     ChunkSize,
     EmbeddingKind,
     EmbeddingModel,
+    Encoding,
     Home,
     Json,
     K,
     Kb,
     Mode,
+    NoOcr,
     Overlap,
     ParentSize,
+    Password,
+    Prune,
     option,
     settings_of,
 )
 from chinese_llm_rag.language import say
 
-Encoding = Annotated[
-    str | None,
-    option("Encoding of text files, where it cannot be told.", "文本文件的编码（无法自动判断时）。", "--encoding"),
-]
-Password = Annotated[
-    list[str] | None,
-    option("Password of encrypted files; may be repeated.", "加密文件的密码，可重复给出。", "--password"),
-]
-Prune = Annotated[
-    bool,
-    option("Remove what is gone from the folders.", "删除文件夹中已不存在的文件。", "--prune"),
-]
 Reread = Annotated[
     bool,
     option(
@@ -63,6 +55,7 @@ def ingest(
     embedding_model: EmbeddingModel = None,
     encoding: Encoding = None,
     password: Password = None,
+    no_ocr: NoOcr = False,
     prune: Prune = False,
     reread: Reread = False,
     json: Json = False,
@@ -80,7 +73,7 @@ def ingest(
         embeddings=embeddings,
         embedding_model=embedding_model,
     )
-    options = LoadOptions(encoding=encoding, passwords=tuple(password or ()))
+    options = LoadOptions(encoding, tuple(password or ()), not no_ocr)
     with open_knowledge_base(settings, search=True, create=True) as base, console.ingest_progress() as progress:
         try:
             report = base.ingest(paths, options=options, prune=prune, reread=reread, on_progress=progress)

@@ -83,6 +83,19 @@ EmbeddingKind = Annotated[
 EmbeddingModel = Annotated[
     str | None, option("Folder of the embedding model.", "嵌入模型所在文件夹。", "--embedding-model")
 ]
+Encoding = Annotated[
+    str | None,
+    option("Encoding of text files, where it cannot be told.", "文本文件的编码（无法自动判断时）。", "--encoding"),
+]
+Password = Annotated[
+    list[str] | None,
+    option("Password of encrypted files; may be repeated.", "加密文件的密码，可重复给出。", "--password"),
+]
+NoOcr = Annotated[
+    bool,
+    option("Leave out pages that only OCR could read, and name them.", "跳过只能靠 OCR 读取的页面并列出。", "--no-ocr"),
+]
+Prune = Annotated[bool, option("Remove what is gone from the folders.", "删除文件夹中已不存在的文件。", "--prune")]
 
 
 def load(context: typer.Context, **flags: object) -> "LoadedSettings":

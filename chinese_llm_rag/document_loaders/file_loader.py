@@ -32,11 +32,14 @@ class ChineseFileLoader(BaseLoader):
         path: the file.
         encoding: of a text file; found out where it is None.
         passwords: tried in order on an encrypted file.
+        ocr: whether pages of a PDF that are pictures or garbled are recognized where OCR is installed.
     """
 
-    def __init__(self, path: Path | str, *, encoding: str | None = None, passwords: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, path: Path | str, *, encoding: str | None = None, passwords: tuple[str, ...] = (), ocr: bool = True
+    ) -> None:
         self.path = Path(path)
-        self.options = LoadOptions(encoding=encoding, passwords=passwords)
+        self.options = LoadOptions(encoding=encoding, passwords=passwords, ocr=ocr)
 
     def lazy_load(self) -> Iterator[Document]:
         """The pages in order.

@@ -44,10 +44,12 @@ class LoadOptions:
     Attributes:
         encoding: of a text, as Python names it; found out where it is None.
         passwords: tried in order on an encrypted file.
+        ocr: whether pages that are pictures or garbled are recognized where OCR is installed; it takes seconds a page.
     """
 
     encoding: str | None = None
     passwords: tuple[str, ...] = ()
+    ocr: bool = True
 
 
 NO_OPTIONS = LoadOptions()

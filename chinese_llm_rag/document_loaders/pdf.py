@@ -40,15 +40,15 @@ def read_pdf(
     Args:
         data: the file's bytes.
         path: its name, for messages.
-        options: passwords to try.
+        options: passwords to try, and whether OCR is wanted.
         recognizer: reads pages that are pictures or garbled; None for none; by default that of the
-            `ocr` extra where it is installed.
+            `ocr` extra where it is installed and wanted.
 
     Raises:
         DocumentError: encrypted, damaged, over a bound, without pages or without any text.
     """
     if recognizer == "installed":
-        recognizer = find_recognizer()
+        recognizer = find_recognizer() if options.ocr else None
     deadline = time.monotonic() + MAX_SECONDS
     with _opened(data, path, options) as document:
         pages = list(_iter_pages(document, path, deadline))

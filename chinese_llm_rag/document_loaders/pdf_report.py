@@ -34,7 +34,7 @@ def to_page_texts(
         data: the file's bytes.
         path: its name.
         recognized: pages that were read by OCR, from 0.
-        has_ocr: whether OCR is installed, for the hint.
+        has_ocr: whether OCR was at work, for the hint.
 
     Raises:
         DocumentError: no page, or none with text that is trusted.
@@ -193,8 +193,8 @@ def _no_text(pages: Sequence[PageRead], path: Path, *, has_ocr: bool) -> Documen
         say("there is nothing to ingest", "没有可导入的内容")
         if has_ocr
         else say(
-            "install OCR, which reads pictures: pip install 'chinese-llm-rag[ocr]'",
-            "请安装可识别图像的 OCR 组件：pip install 'chinese-llm-rag[ocr]'",
+            "OCR reads pictures: pip install 'chinese-llm-rag[ocr]', and no --no-ocr",
+            "OCR 可识别图像：pip install 'chinese-llm-rag[ocr]'，且不要使用 --no-ocr",
         )
     )
     if garbled:

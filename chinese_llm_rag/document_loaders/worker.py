@@ -185,7 +185,7 @@ class _Worker:
     def ask(self, path: Path, options: LoadOptions) -> dict[str, Any]:
         """The worker's answer; of kind "crashed" or "late" where it gave none."""
         self.n_asked += 1
-        request = {"path": str(path), "encoding": options.encoding, "passwords": options.passwords}
+        request = {"path": str(path), "encoding": options.encoding, "passwords": options.passwords, "ocr": options.ocr}
         requests, answers = self._process.stdin, self._process.stdout
         assert requests is not None
         assert answers is not None

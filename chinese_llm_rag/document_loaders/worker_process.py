@@ -76,7 +76,7 @@ def main() -> None:
 
 def _answer(reader: Callable[[bytes, Path, LoadOptions], PageTexts], request: dict[str, Any]) -> dict[str, Any]:
     path = Path(request["path"])
-    options = LoadOptions(request["encoding"], tuple(request["passwords"]))
+    options = LoadOptions(request["encoding"], tuple(request["passwords"]), request["ocr"])
     try:
         data = read_bytes(path)
         read = reader(data, path, options)

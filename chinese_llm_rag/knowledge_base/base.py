@@ -12,6 +12,8 @@ from langchain_core.retrievers import BaseRetriever
 from chinese_llm_rag.document_loaders.page_texts import NO_OPTIONS, LoadOptions
 from chinese_llm_rag.embeddings.base import FingerprintedEmbeddings
 from chinese_llm_rag.errors import ConfigError, KnowledgeBaseError
+from chinese_llm_rag.knowledge_base.archive.sources import FOLDER as SOURCES_FOLDER
+from chinese_llm_rag.knowledge_base.archive.sources import forget_sources, source_file
 from chinese_llm_rag.knowledge_base.derived import DerivedIndexes
 from chinese_llm_rag.knowledge_base.discover import discover
 from chinese_llm_rag.knowledge_base.failures import storage_errors
@@ -147,7 +149,9 @@ class KnowledgeBase:
             self._manifest.set_meta("embedding_setup", embeddings.setup)
             self._manifest.set_meta("splitter", splitter.identity)
             run = IngestRun(self._manifest, self._derived, embeddings, splitter, on_progress)
-            return run.ingest(found, options, prune=prune, reread=reread)
+            report = run.ingest(found, options, prune=prune, reread=reread)
+            self._forget_sources()
+        return report
 
     def remove(self, paths: Iterable[Path | str] | Path | str) -> list[str]:
         """Remove files by the names they are listed under, or all files of a folder; the names removed.
@@ -160,6 +164,7 @@ class KnowledgeBase:
         names = self._names(paths)
         with self._index.writing():
             Publisher(self._manifest, self._derived).remove(names)
+            self._forget_sources()
         return names
 
     def tag(self, paths: Iterable[Path | str] | Path | str, tags: Iterable[str]) -> list[str]:
@@ -228,6 +233,11 @@ class KnowledgeBase:
         self._index = OpenIndex(self.folder)
         with self._index.holding_lock():
             generations.collect()
+
+    def _forget_sources(self) -> None:
+        """Nothing of a removed file may be left, the copies that came with an archive among it."""
+        if (self.folder / SOURCES_FOLDER).is_dir():
+            forget_sources(self.folder, {record.content_hash for record in self.files() if record.content_hash})
 
     def _names(self, paths: Iterable[Path | str] | Path | str) -> list[str]:
         known = [record.path for record in self.files()]
@@ -307,6 +317,24 @@ class KnowledgeBase:
             splitter=self._manifest.meta("splitter"),
             clean=not self._manifest.meta("dirty"),
         )
+
+    def source_file(self, name: str) -> Path | None:
+        """The very file that the base was made of: under its own name, or the copy that came with an archive.
+
+        Args:
+            name: as the base lists it.
+
+        Returns:
+            None where it is gone or was changed since, or the base has no such file.
+        """
+        record = next((record for record in self.files() if record.path == name), None)
+        return None if record is None else source_file(self.folder, record)
+
+    @property
+    def embedding_setup(self) -> dict[str, Any] | None:
+        """How the base's embedding model is had; None for a base that never had one."""
+        setup: dict[str, Any] | None = self._manifest.meta("embedding_setup")
+        return setup
 
     @property
     def in_force(self) -> bool:

@@ -8,6 +8,7 @@ from chinese_llm_rag.errors import KnowledgeBaseError
 from chinese_llm_rag.language import say
 
 FORMAT_VERSION = 2
+OLDER_FORMATS = (1,)  # those that opening brings up to this one
 
 _NAMES = {"embedding": ("embedding model", "嵌入模型"), "splitter": ("splitter", "切分方式")}
 

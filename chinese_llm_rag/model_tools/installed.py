@@ -43,6 +43,23 @@ def read_record(folder: Path) -> dict[str, FetchedFile]:
         return {}
 
 
+def read_origin(folder: Path) -> tuple[str, str]:
+    """The source and the repository that a folder's files were fetched from.
+
+    Raises:
+        ConfigError: its record does not say.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return str(record["source"]), str(record["repository"])
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise ConfigError(
+            say(f"{str(folder)!r} has no record of what was fetched", f"{str(folder)!r} 中没有下载记录"),
+            setting="model",
+            hint=say("fetch it again: clrag models fetch NAME", "请重新下载：clrag models fetch 名称"),
+        ) from error
+
+
 def write_record(folder: Path, source: str, repository: str, files: Mapping[str, FetchedFile]) -> None:
     """Note what lies in a folder and where it came from; all at once or not at all."""
     value: dict[str, Any] = {

@@ -1,6 +1,7 @@
 """What LangChain's loader of `unstructured` gives goes through our splitter, without a network.
 
-unstructured downloads an English language model when it first sees a sentence; an empty one takes its place here.
+unstructured downloads English language models (NLTK's) when it is first imported, unless it is told not to, and asks
+them what is prose; here everything is.
 """
 
 import pytest
@@ -17,13 +18,13 @@ TEXT = "# 第一章 总则\n\n为了规范合同的订立，制定本办法。�
 
 
 def test_elements_are_cut_and_keep_their_metadata(tmp_path, monkeypatch):
-    import spacy
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    monkeypatch.setenv("AUTO_DOWNLOAD_NLTK", "false")
     from langchain_unstructured import UnstructuredLoader
 
-    monkeypatch.setenv("DO_NOT_TRACK", "1")
-    empty = spacy.blank("xx")
-    empty.add_pipe("sentencizer")
-    monkeypatch.setattr("unstructured.nlp.tokenize._load_spacy_model", lambda: empty)
+    monkeypatch.setattr("unstructured.nlp.tokenize._sent_tokenize", lambda text: [text])
+    monkeypatch.setattr("unstructured.nlp.tokenize._word_tokenize", str.split)
+    monkeypatch.setattr("unstructured.nlp.tokenize._pos_tag", lambda words: [(word, "NN") for word in words])
     path = tmp_path / "办法.md"
     path.write_text(TEXT, encoding="utf-8")
     elements = UnstructuredLoader(str(path), partition_via_api=False).load()
