@@ -51,5 +51,5 @@ $(VENV)/demo.done: $(VENV)/bin/python pyproject.toml constraints.txt
 	touch $@
 
 $(VENV)/dev.done: $(VENV)/demo.done
-	$(INSTALL) -e '.[offline,xllamacpp,hf,quantized,convert,ocr,milvus,dev]'
+	$(INSTALL) -e '.[offline,xllamacpp,hf,quantized,convert,ocr,milvus,app,dev]'
 	touch $@

@@ -83,20 +83,28 @@ def build_splitter(settings: Settings) -> "ChineseTextSplitter | None":
     return ChineseTextSplitter(**given) if given else None
 
 
-def open_knowledge_base(settings: Settings, *, search: bool = False, create: bool = False) -> "KnowledgeBase":
+def open_knowledge_base(
+    settings: Settings,
+    *,
+    search: bool = False,
+    create: bool = False,
+    embeddings_for: "Callable[[Mapping[str, Any] | None], FingerprintedEmbeddings] | None" = None,
+) -> "KnowledgeBase":
     """The knowledge base of the settings.
 
     Args:
         settings: its folder, embedding model and splitter.
         search: whether it is to be searched or written, which needs the embedding model.
         create: whether a missing one is made.
+        embeddings_for: gives the embedding model for the base's record of it, where it is loaded already;
+            build_embeddings by default.
     """
     forbid_calling_home()
     from chinese_llm_rag.knowledge_base import KnowledgeBase  # noqa: PLC0415
 
     return KnowledgeBase.open(
         settings.kb_folder,
-        (lambda setup: build_embeddings(settings, setup)) if search else None,
+        (embeddings_for or (lambda setup: build_embeddings(settings, setup))) if search else None,
         build_splitter(settings),
         create=create,
     )

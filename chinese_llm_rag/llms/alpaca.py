@@ -117,6 +117,15 @@ class ChineseAlpacaLLM(SamplesFromBackend, BaseLLM):
                         await run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                     yield chunk
 
+    def chunks(
+        self,
+        prompt: str,
+        stop: Sequence[str] | None = None,
+        **sampling: Any,  # noqa: ANN401  # SAMPLING_FIELDS
+    ) -> Generator[TextChunk, None, None]:
+        """The text as the runtime gives it, with its counts; at an empty piece it can be stopped."""
+        return self._pieces(self._ask(prompt), stop, sampling)
+
     def _ask(self, prompt: str) -> Callable[[GenerationParams], Iterator[TextChunk]]:
         return partial(self.backend.generate, prompt)
 
@@ -295,6 +304,15 @@ class ChatChineseAlpaca(SamplesFromBackend, BaseChatModel):
             async for piece in pieces:
                 if chunk := self._chunk(piece, tally):
                     yield chunk
+
+    def chunks(
+        self,
+        messages: Sequence[BaseMessage],
+        stop: Sequence[str] | None = None,
+        **sampling: Any,  # noqa: ANN401  # SAMPLING_FIELDS
+    ) -> Generator[TextChunk, None, None]:
+        """The answer as the runtime gives it, with its counts; at an empty piece it can be stopped."""
+        return self._answer(messages, stop, sampling)
 
     def _answer(
         self, messages: Sequence[BaseMessage], stop: Sequence[str] | None, overrides: Mapping[str, Any]
