@@ -9,8 +9,8 @@ compared after NFKC. Pages count where the format has them (PDF, PPTX, XLSX); el
 Strings that only a picture shows (how: ocr) count for ours as found when OCR found them, and as told when the
 page is named as not readable. A running header counts when it is kept as furniture.
 
-unstructured runs twice: as it is without a network, and with its English language model, which it would
-download, replaced by an empty one. Nothing here opens a connection.
+unstructured runs twice: as it is without a network, and with its English language models (NLTK's), which it would
+download, replaced by ones that take everything for prose. Nothing here opens a connection.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-os.environ.update(DO_NOT_TRACK="1", SCARF_NO_ANALYTICS="1", UNSTRUCTURED_DISABLE_NOTICE="1")
+os.environ.update(AUTO_DOWNLOAD_NLTK="false", DO_NOT_TRACK="1", SCARF_NO_ANALYTICS="1", UNSTRUCTURED_DISABLE_NOTICE="1")
 
 from chinese_llm_rag.document_loaders import LoadOptions
 from chinese_llm_rag.document_loaders.worker import WorkerPool
@@ -87,13 +87,11 @@ def unstructured(path: Path, _: Entry) -> Pages:
 
 def without_a_language_model() -> None:
     """Spare unstructured the download of a model that has nothing to say about Chinese."""
-    import spacy
     from unstructured.nlp import tokenize
 
-    empty = spacy.blank("xx")
-    empty.add_pipe("sentencizer")
-    tokenize._load_spacy_model = lambda: empty  # noqa: SLF001  (there is no other way)
-    tokenize._get_nlp.cache_clear()  # noqa: SLF001
+    tokenize._sent_tokenize = lambda text: [text]  # noqa: SLF001  (there is no other way)
+    tokenize._word_tokenize = str.split  # noqa: SLF001
+    tokenize._pos_tag = lambda words: [(word, "NN") for word in words]  # noqa: SLF001
 
 
 def block_network() -> None:
