@@ -37,7 +37,7 @@ class NumberMention:
     value: str
 
 
-_WRITTEN = ["零〇○", "一壹", "二贰貳两兩", "三叁參叄", "四肆", "五伍", "六陆陸", "七柒", "八捌", "九玖"]
+_WRITTEN = ["零〇○", "一壹", "二贰貳两兩", "三叁參叄参", "四肆", "五伍", "六陆陸", "七柒", "八捌", "九玖"]
 _DIGITS = {character: digit for digit, written in enumerate(_WRITTEN) for character in written}
 _UNITS = {"十": 10, "百": 100, "千": 1000}
 _GROUPS = {"万": 10**4, "亿": 10**8}
@@ -164,7 +164,8 @@ _PART = re.compile(rf"(?P<digits>{_DECIMAL})\s?[多余餘]?(?P<groups>[十百千
 def _in_han(match: re.Match[str]) -> str | None:
     """Of 三百五十万 or 三点五; what may mean another thing is none: a lone 三, 三四 (three or four), 几十."""
     text, whole, end = match.string, match.group(), match.end()
-    if match.start() and text[match.start() - 1] in _APPROXIMATE:
+    # 数百 says no number, 人数三百 does.
+    if match.start() and text[match.start() - 1] in _APPROXIMATE and whole[0] not in _DIGITS:
         return None
     following = text[end : end + 1]
     if len(whole) == 1 and not (whole in _LONE and following in _MEASURES):

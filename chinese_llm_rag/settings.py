@@ -46,6 +46,7 @@ class Settings(BaseModel):
     chunk_overlap: int | None = Field(None, ge=0, description="characters, in whole sentences")
     parent_size: _Count | None = Field(None, description="characters of the pieces that chunks are cut out of")
     search_mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
+    synonyms: Path | None = Field(None, description="file of words that mean the same, a group a line")
     k: _Count = Field(4, description="passages retrieved for an answer")
     max_passages: _Count | None = Field(None, description="passages shown to the model")
     min_coverage: float = Field(0.5, ge=0, le=1, description="share of the question's words that passages must hold")

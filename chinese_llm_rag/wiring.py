@@ -233,6 +233,20 @@ def _sampling(settings: Settings, recommended: dict[str, Any]) -> dict[str, Any]
     return values
 
 
+def build_retriever(settings: Settings, base: "KnowledgeBase", k: int | None = None) -> "BaseRetriever":
+    """The retriever that the settings ask for, over a knowledge base.
+
+    Args:
+        settings: how is searched.
+        base: open, with its embedding model.
+        k: how many passages; by default as the settings say.
+    """
+    from chinese_llm_rag.retrievers.synonyms import Synonyms  # noqa: PLC0415
+
+    synonyms = None if settings.synonyms is None else Synonyms.load(settings.synonyms)
+    return base.retriever(k or settings.k, mode=settings.search_mode, synonyms=synonyms)
+
+
 def build_qa(
     settings: Settings,
     base: "KnowledgeBase",
@@ -243,7 +257,7 @@ def build_qa(
     from chinese_llm_rag.chains import build_qa_chain  # noqa: PLC0415
 
     return build_qa_chain(
-        retriever or base.retriever(settings.k, mode=settings.search_mode),
+        retriever or build_retriever(settings, base),
         llm,
         max_passages=settings.max_passages,
         min_coverage=settings.min_coverage,
@@ -252,7 +266,7 @@ def build_qa(
 
 def search_passages(settings: Settings, base: "KnowledgeBase", query: str) -> list[Passage]:
     """The passages of a query, best first."""
-    return passages_of(base.retriever(settings.k, mode=settings.search_mode).invoke(query))
+    return passages_of(build_retriever(settings, base).invoke(query))
 
 
 @contextmanager

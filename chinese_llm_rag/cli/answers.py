@@ -14,6 +14,7 @@ from chinese_llm_rag.cli.options import (
     K,
     Kb,
     Mode,
+    Synonyms,
     settings_of,
     with_model_options,
 )
@@ -32,6 +33,7 @@ def ask(
     *,
     k: K = None,
     mode: Mode = None,
+    synonyms: Synonyms = None,
     model_options: dict[str, object],
     home: Home = None,
     kb: Kb = None,
@@ -46,6 +48,7 @@ def ask(
         kb=kb,
         k=k,
         search_mode=mode,
+        synonyms=synonyms,
         **model_options,
     )
     with answering(settings) as qa:
@@ -64,6 +67,7 @@ def chat(
     context: typer.Context,
     *,
     k: K = None,
+    synonyms: Synonyms = None,
     model_options: dict[str, object],
     home: Home = None,
     kb: Kb = None,
@@ -75,6 +79,7 @@ def chat(
         home=home,
         kb=kb,
         k=k,
+        synonyms=synonyms,
         **model_options,
     )
     with answering(settings) as qa:

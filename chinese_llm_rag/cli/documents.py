@@ -24,6 +24,7 @@ from chinese_llm_rag.cli.options import (
     ParentSize,
     Password,
     Prune,
+    Synonyms,
     option,
     settings_of,
 )
@@ -137,6 +138,7 @@ def search(
     *,
     k: K = None,
     mode: Mode = None,
+    synonyms: Synonyms = None,
     home: Home = None,
     kb: Kb = None,
     json: Json = False,
@@ -144,7 +146,7 @@ def search(
     from chinese_llm_rag.wiring import open_knowledge_base, search_passages  # noqa: PLC0415
 
     text = given_text(query, "QUERY")
-    settings = settings_of(context, home=home, kb=kb, k=k, search_mode=mode)
+    settings = settings_of(context, home=home, kb=kb, k=k, search_mode=mode, synonyms=synonyms)
     with open_knowledge_base(settings, search=True) as base:
         passages, furniture = search_passages(settings, base, text), base.furniture(text)
     if json:

@@ -33,10 +33,10 @@ class Evaluated:
     def candidate(self, cutoffs: Sequence[int]) -> "Candidate":
         """Its retriever, deep enough for the cutoffs."""
         from chinese_llm_rag.evaluation import Candidate  # noqa: PLC0415
+        from chinese_llm_rag.wiring import build_retriever  # noqa: PLC0415
 
         depth = max(_MIN_DEPTH, *cutoffs, 2 * self.settings.k)
-        retriever = self.base.retriever(depth, mode=self.settings.search_mode)
-        return Candidate(retriever, self.name, self.settings.k)
+        return Candidate(build_retriever(self.settings, self.base, depth), self.name, self.settings.k)
 
 
 @contextmanager

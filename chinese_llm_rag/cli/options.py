@@ -26,6 +26,10 @@ Kb = Annotated[str | None, option("Name of the knowledge base.", "知识库名�
 Json = Annotated[bool, option("Print JSON.", "输出 JSON。", "--json")]
 K = Annotated[int | None, option("How many passages.", "段落数量。", "-k")]
 Mode = Annotated[str | None, option("hybrid, bm25 or dense.", "hybrid、bm25 或 dense。", "--mode")]
+Synonyms = Annotated[
+    Path | None,
+    option("File of words that mean the same, a group a line.", "同义词文件，每行一组。", "--synonyms"),
+]
 ModelPath = Annotated[Path | None, option("GGUF model file.", "GGUF 模型文件。", "--model-path")]
 Model = Annotated[
     str | None,

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
@@ -35,6 +35,9 @@ from chinese_llm_rag.knowledge_base.repair import RepairReport, plan_mending
 from chinese_llm_rag.knowledge_base.verify import Finding, sources_of, verify
 from chinese_llm_rag.language import say
 from chinese_llm_rag.text_splitters import ChineseTextSplitter
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.retrievers.synonyms import Synonyms
 
 SearchMode = Literal["hybrid", "bm25", "dense"]
 # An embedding model, or what gives one for the base's record of how its model is had (None for a new base).
@@ -275,19 +278,22 @@ class KnowledgeBase:
         """Running headers and footers, which are in no chunk, that hold a text."""
         return self._manifest.furniture(text)
 
-    def retriever(self, k: int = 4, *, mode: SearchMode = "hybrid") -> BaseRetriever:
+    def retriever(
+        self, k: int = 4, *, mode: SearchMode = "hybrid", synonyms: "Synonyms | None" = None
+    ) -> BaseRetriever:
         """A LangChain retriever over this base.
 
         Args:
             k: how many passages it gives.
             mode: "bm25" (words), "dense" (meaning) or "hybrid" (both, fused).
+            synonyms: words that the search by words looks for besides those of the query.
         """
         from chinese_llm_rag.retrievers.bm25 import BM25Retriever  # noqa: PLC0415
 
         if k < 1:
             raise ConfigError(say(f"k={k!r}, expected at least 1", f"k={k!r}，应至少为 1"), setting="k")
         self._index.ensure_searchable()
-        bm25 = BM25Retriever(index=self._derived.words, resolve=self.chunks, k=k)
+        bm25 = BM25Retriever(index=self._derived.words, resolve=self.chunks, synonyms=synonyms, k=k)
         if mode == "bm25":
             return bm25
         from chinese_llm_rag.retrievers.dense import DenseRetriever  # noqa: PLC0415

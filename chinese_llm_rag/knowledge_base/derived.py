@@ -1,6 +1,6 @@
 """The two derived indexes as one: what is put, deleted or repaired is so in both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ import numpy.typing as npt
 from langchain_core.documents import Document
 
 from chinese_llm_rag.knowledge_base.manifest import Manifest
-from chinese_llm_rag.retrievers.word_index import TERMS_VERSION
+from chinese_llm_rag.retrievers.word_index import TERMS_VERSION, IndexedText
 from chinese_llm_rag.text_splitters import text_with_context
 
 if TYPE_CHECKING:
@@ -46,9 +46,7 @@ class DerivedIndexes:
         if not chunks:
             return
         self.vectors.put(chunks, vectors)
-        self.words.delete([str(chunk.id) for chunk in chunks])
-        self.words.add((str(chunk.id), text_with_context(chunk), chunk.metadata["content_hash"]) for chunk in chunks)
-        self.words.commit()
+        self._put_words(chunks)
 
     def delete(self, ids: Sequence[str]) -> None:
         """Delete chunks from both."""
@@ -71,11 +69,25 @@ class DerivedIndexes:
         if extra_words:
             self.words.delete(extra_words)
             self.words.commit()
-        missing = sorted((wanted - self.vectors.ids()) | (wanted - self.words.ids()))
-        for i in range(0, len(missing), _PORTION):
-            ids = missing[i : i + _PORTION]
+        for ids in _portions(wanted - self.vectors.ids()):
             documents, stored = manifest.chunks(ids), manifest.vectors(ids)
-            self.put([documents[key] for key in ids], np.stack([stored[key] for key in ids]))
+            self.vectors.put([documents[key] for key in ids], np.stack([stored[key] for key in ids]))
+        for ids in _portions(wanted - self.words.ids()):
+            self._put_words(list(manifest.chunks(ids).values()))
+
+    def _put_words(self, chunks: Sequence[Document]) -> None:
+        """Insert chunks by `Document.id`; one that is there is replaced."""
+        self.words.add(
+            IndexedText(
+                str(chunk.id),
+                text_with_context(chunk),
+                chunk.metadata["content_hash"],
+                chunk.metadata["page_start"],
+                chunk.metadata["page_end"],
+            )
+            for chunk in chunks
+        )
+        self.words.commit()
 
     def agrees_with(self, manifest: Manifest) -> bool:
         """Whether both hold as many chunks as the manifest (a quick check)."""
@@ -93,3 +105,9 @@ class DerivedIndexes:
             index = self.__dict__.pop(name, None)
             if index is not None:
                 index.close()
+
+
+def _portions(ids: set[str]) -> Iterator[list[str]]:
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), _PORTION):
+        yield ordered[start : start + _PORTION]

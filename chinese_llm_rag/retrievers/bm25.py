@@ -7,6 +7,8 @@ from langchain_core.callbacks import CallbackManager
 from langchain_core.documents import Document
 
 from chinese_llm_rag.retrievers.scored import Resolve, ScoredRetriever, scored
+from chinese_llm_rag.retrievers.synonyms import Synonyms
+from chinese_llm_rag.retrievers.terms import WordCutter
 from chinese_llm_rag.retrievers.word_index import WordIndex
 
 
@@ -16,36 +18,52 @@ class BM25Retriever(ScoredRetriever):
     Attributes:
         index: the words.
         resolve: the documents of ids. Those it leaves out are passed over, and others take their place.
+        synonyms: words that are looked for besides those of the query.
         k: how many documents to give.
     """
 
     index: WordIndex
     resolve: Resolve
+    synonyms: Synonyms | None = None
 
     @classmethod
-    def from_documents(cls, documents: Iterable[Document], *, k: int = 4) -> Self:
+    def from_documents(
+        cls,
+        documents: Iterable[Document],
+        *,
+        k: int = 4,
+        cut: WordCutter | None = None,
+        synonyms: Synonyms | None = None,
+    ) -> Self:
         """A retriever over these documents, all in memory.
 
         A document's chunk_id or id, where it has one, tells it from others; of two with the same, the
         later one counts.
+
+        Args:
+            documents: their texts are searched.
+            k: how many to give.
+            cut: gives words that are terms besides characters and pairs: jieba.lcut, or a Lexicon of names
+                that shall count as a whole.
+            synonyms: words that are looked for besides those of the query.
         """
         by_id = {
             str(document.metadata.get("chunk_id") or document.id or f"#{number}"): document
             for number, document in enumerate(documents)
         }
-        index = WordIndex()
+        index = WordIndex(cut=cut)
         index.add(
             (identity, document.page_content, str(document.metadata.get("source", "")))
             for identity, document in by_id.items()
         )
         index.commit()
         index.close()
-        return cls(index=index, resolve=lambda ids: {i: by_id[i] for i in ids if i in by_id}, k=k)
+        return cls(index=index, resolve=lambda ids: {i: by_id[i] for i in ids if i in by_id}, synonyms=synonyms, k=k)
 
     def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:  # noqa: ARG002
         n_asked = k
         while True:
-            hits = self.index.search(query, n_asked)
+            hits = self.index.search(query, n_asked, synonyms=self.synonyms)
             documents = self.resolve([identity for identity, _ in hits])
             visible = [scored(documents[identity], score) for identity, score in hits if identity in documents]
             if len(visible) >= k or len(hits) < n_asked:

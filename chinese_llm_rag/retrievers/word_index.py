@@ -1,35 +1,52 @@
 """The words of all chunks, ranked by BM25: a tantivy index on disk or in memory.
 
-Knows terms (chinese_text.search_terms), chunk ids and the file a chunk comes from; the chunks
+Knows terms (terms.index_terms), chunk ids, the file and the pages a chunk comes from; the chunks
 themselves are elsewhere.
 """
 
+import hashlib
 import threading
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, get_args
 
-from chinese_llm_rag.chinese_text import search_terms
 from chinese_llm_rag.errors import KnowledgeBaseError
 from chinese_llm_rag.language import say
+from chinese_llm_rag.retrievers.query_terms import Field, query_terms
+from chinese_llm_rag.retrievers.synonyms import Synonyms
+from chinese_llm_rag.retrievers.terms import WordCutter, index_terms
 
 # Raised whenever the terms or the fields of the index change: what holds other terms is built again.
-TERMS_VERSION = 1
-# A question has some twenty terms. A pasted page has thousands, and time grows with each: beyond this
+TERMS_VERSION = 2
+# A question has some thirty terms. A pasted page has thousands, and time grows with each: beyond this
 # many different ones only the rarest are looked for.
 MAX_QUERY_TERMS = 256
 _WRITER_HEAP_BYTES = 50_000_000
 _SCORE_DECIMALS = 4  # single precision sums of the same terms in another order differ below this
+# Up to so many files a search goes through their postings. Of more it takes the best chunks of all files, most
+# of which are theirs, and goes through postings only when so many did not suffice.
+_FEW_SOURCES = 1000
+_MANY_HITS = 20_000
+
+
+class IndexedText(NamedTuple):
+    """A chunk as the index takes it in; pages count from 1, and 0 is on no page."""
+
+    id: str
+    text: str
+    source: str
+    page_start: int = 0
+    page_end: int = 0
 
 
 class WordIndex:
     """Chunk ids by the words of their text; BM25 with k1 = 1.2 and b = 0.75.
 
-    Every term of a query adds its BM25 weight, once for each time it occurs in the query. No
-    character of a query is an operator. Lengths count in steps that grow with the length (tantivy
-    stores one byte), and a deleted chunk counts in document frequency and average length until its
-    segment is merged, so scores can shift a little after a merge.
+    Every term of a query adds its BM25 weight, once for each time it occurs in the query, and times
+    what its field counts (query_terms.FIELD_WEIGHTS). No character of a query is an operator. Lengths
+    count by field, in steps that grow with the length (tantivy stores one byte), and a deleted chunk
+    counts in document frequency and average length until its segment is merged, so scores can shift a
+    little after a merge.
 
     A handle sees what any handle of the same folder has committed. Writing begins with the first
     `add` or `delete` and takes the folder's writer lock until `close`; searching takes none. All
@@ -37,15 +54,17 @@ class WordIndex:
 
     Args:
         folder: where the index is or shall be; None keeps it in memory.
+        cut: gives words that are terms besides; an index on disk is always opened with the same.
 
     Raises:
         KnowledgeBaseError: the folder holds a damaged index, or another handle is writing to it.
     """
 
-    def __init__(self, folder: Path | str | None = None) -> None:
+    def __init__(self, folder: Path | str | None = None, *, cut: WordCutter | None = None) -> None:
         import tantivy  # noqa: PLC0415  (keeps `--help` instant)
 
         self.folder = Path(folder) if folder is not None else None
+        self._cut = cut
         self._tantivy: Any = tantivy
         self._schema = _schema(tantivy)
         self._writer: Any = None
@@ -64,15 +83,14 @@ class WordIndex:
         except (ValueError, OSError) as error:
             raise self._error(f"cannot open the word index ({error})", f"无法打开词语索引（{error}）") from error
 
-    def add(self, items: Iterable[tuple[str, str, str]]) -> None:
-        """Take in chunks as (id, text, source); one with the same id is replaced. Visible after `commit`."""
+    def add(self, items: Iterable[tuple[str, str, str] | IndexedText]) -> None:
+        """Take in chunks; one with the same id is replaced. Visible after `commit`."""
         with self._lock:
             writer = self._changing_writer()
-            for chunk_id, text, source in items:
-                writer.delete_documents_by_term("id", chunk_id)
-                writer.add_document(
-                    self._tantivy.Document(id=chunk_id, source=_plain(source), body=" ".join(search_terms(text)))
-                )
+            for item in items:
+                entry = IndexedText(*item)
+                writer.delete_documents_by_term("id", entry.id)
+                writer.add_document(self._document(entry))
 
     def delete(self, ids: Iterable[str]) -> None:
         """Forget chunks; an unknown id is no error. Takes effect with `commit`."""
@@ -112,28 +130,37 @@ class WordIndex:
             finally:
                 self._writing(writer.wait_merging_threads)
 
-    def search(self, query: str, k: int, *, sources: Collection[str] | None = None) -> list[tuple[str, float]]:
+    def search(
+        self,
+        query: str,
+        k: int,
+        *,
+        sources: Collection[str] | None = None,
+        pages: tuple[int, int] | None = None,
+        synonyms: Synonyms | None = None,
+    ) -> list[tuple[str, float]]:
         """The k best chunks as (id, score), best first, equal scores by id; fewer when fewer match.
 
         Args:
             query: any text; one without a letter or digit finds nothing.
             k: how many at most.
             sources: only chunks of these files.
+            pages: only chunks that are at least partly on these pages, first and last.
+            synonyms: words to be found in place of those of the query, at less weight.
         """
-        if k < 1:
+        if k < 1 or (sources is not None and not sources):
             return []
         searcher = self._searcher()
-        terms = self._query_terms(searcher, query)
-        if not terms or (sources is not None and not sources):
+        weights = self._rarest(searcher, query_terms(query, synonyms, self._cut))
+        if not weights:
             return []
-        wanted = self._query(terms, sources)
-        n_fetched = k + 1
-        while True:
-            hits = [(round(score, _SCORE_DECIMALS), address) for score, address in _hits(searcher, wanted, n_fetched)]
-            # The order among equals is settled by id, so all equals of the last one must be known.
-            if len(hits) < n_fetched or hits[-1][0] < hits[k - 1][0]:
-                break
-            n_fetched *= 2
+        inside = None if sources is None else frozenset(map(_number_of, sources))
+        if inside is not None and len(inside) > _FEW_SOURCES:
+            hits = self._hits_inside(searcher, self._query(weights, None, pages), k, inside)
+        else:
+            hits = self._best_hits(searcher, self._query(weights, inside, pages), k)
+        if hits is None:
+            hits = self._best_hits(searcher, self._query(weights, inside, pages), k)
         ranked = [(_id_of(searcher, address), score) for score, address in hits]
         return sorted(ranked, key=lambda item: (-item[1], item[0]))[:k]
 
@@ -158,25 +185,73 @@ class WordIndex:
 
     # --- below here: tantivy ------------------------------------------------------------------
 
-    def _query_terms(self, searcher: Any, query: str) -> list[tuple[str, int]]:  # noqa: ANN401
-        counted = Counter(search_terms(query))
-        if len(counted) <= MAX_QUERY_TERMS:
-            return list(counted.items())
-        frequency = {term: searcher.doc_freq("body", term) for term in counted}
-        known = sorted((term for term in counted if frequency[term]), key=lambda term: (frequency[term], term))
-        return [(term, counted[term]) for term in known[:MAX_QUERY_TERMS]]
+    def _document(self, entry: IndexedText) -> Any:  # noqa: ANN401
+        terms = index_terms(entry.text, self._cut)
+        document = self._tantivy.Document(
+            id=entry.id, body=" ".join(terms.body), forms=" ".join(terms.forms), written=" ".join(terms.written)
+        )
+        document.add_unsigned("source", _number_of(entry.source))
+        document.add_unsigned("page_start", entry.page_start)
+        document.add_unsigned("page_end", entry.page_end)
+        return document
 
-    def _query(self, terms: Sequence[tuple[str, int]], sources: Collection[str] | None) -> Any:  # noqa: ANN401
+    def _rarest(self, searcher: Any, weights: Mapping[tuple[Field, str], float]) -> Mapping[tuple[Field, str], float]:  # noqa: ANN401
+        if len(weights) <= MAX_QUERY_TERMS:
+            return weights
+        frequency = {(field, term): searcher.doc_freq(field, term) for field, term in weights}
+        known = sorted((key for key in weights if frequency[key]), key=lambda key: (frequency[key], key))
+        return {key: weights[key] for key in known[:MAX_QUERY_TERMS]}
+
+    def _query(
+        self,
+        weights: Mapping[tuple[Field, str], float],
+        inside: Collection[int] | None,
+        pages: tuple[int, int] | None,
+    ) -> Any:  # noqa: ANN401
         make, occur = self._tantivy.Query, self._tantivy.Occur
         parts = []
-        for term, count in terms:
-            part = make.term_query(self._schema, "body", term, "freq")
-            parts.append((occur.Should, part if count == 1 else make.boost_query(part, float(count))))
+        for (field, term), weight in weights.items():
+            part = make.term_query(self._schema, field, term, "freq")
+            parts.append((occur.Should, part if weight == 1 else make.boost_query(part, weight)))
+        conditions = []
+        if inside is not None:
+            conditions.append(make.term_set_query(self._schema, "source", sorted(inside)))
+        if pages is not None:
+            unsigned = self._tantivy.FieldType.Unsigned
+            conditions.append(make.range_query(self._schema, "page_start", unsigned, None, pages[1]))
+            conditions.append(make.range_query(self._schema, "page_end", unsigned, pages[0], None))
         words = make.boolean_query(parts)
-        if sources is None:
+        if not conditions:
             return words
-        of_sources = make.term_set_query(self._schema, "source", sorted(_plain(source) for source in sources))
-        return make.boolean_query([(occur.Must, words), (occur.Must, make.const_score_query(of_sources, 0.0))])
+        must = [(occur.Must, make.const_score_query(condition, 0.0)) for condition in conditions]
+        return make.boolean_query([(occur.Must, words), *must])
+
+    def _best_hits(self, searcher: Any, wanted: Any, k: int) -> list[tuple[float, Any]]:  # noqa: ANN401
+        """At least k hits, where there are, and all that are equal to the k-th."""
+        n_fetched = k + 1
+        while True:
+            hits = _hits(searcher, wanted, n_fetched)
+            if len(hits) < n_fetched or hits[-1][0] < hits[k - 1][0]:
+                return hits
+            n_fetched *= 2
+
+    def _hits_inside(
+        self,
+        searcher: Any,  # noqa: ANN401
+        wanted: Any,  # noqa: ANN401
+        k: int,
+        inside: frozenset[int],
+    ) -> list[tuple[float, Any]] | None:
+        """The same among the chunks of many files; None where too many are of others."""
+        n_fetched = 4 * (k + 1)
+        while n_fetched <= _MANY_HITS:
+            hits = _hits(searcher, wanted, n_fetched)
+            numbers = searcher.fast_field_values("source", [address for _, address in hits])
+            kept = [hit for hit, number in zip(hits, numbers, strict=True) if number in inside]
+            if len(hits) < n_fetched or (len(kept) >= k and hits[-1][0] < kept[k - 1][0]):
+                return kept
+            n_fetched *= 4
+        return None
 
     def _searcher(self) -> Any:  # noqa: ANN401
         if self.folder is not None and self._version() != self._seen:
@@ -226,19 +301,24 @@ class WordIndex:
 def _schema(tantivy: Any) -> Any:  # noqa: ANN401
     builder = tantivy.SchemaBuilder()
     builder.add_text_field("id", stored=True, tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("source", tokenizer_name="raw", index_option="basic")
-    builder.add_text_field("body", tokenizer_name="whitespace", index_option="freq")
+    for field in get_args(Field):
+        builder.add_text_field(field, tokenizer_name="whitespace", index_option="freq")
+    builder.add_unsigned_field("source", indexed=True, fast=True)
+    builder.add_unsigned_field("page_start", fast=True)
+    builder.add_unsigned_field("page_end", fast=True)
     return builder.build()
 
 
 def _hits(searcher: Any, query: Any, limit: int) -> list[tuple[float, Any]]:  # noqa: ANN401
-    return list(searcher.search(query, limit=limit, count=False).hits)
+    found = searcher.search(query, limit=limit, count=False).hits
+    return [(round(score, _SCORE_DECIMALS), address) for score, address in found]
 
 
 def _id_of(searcher: Any, address: Any) -> str:  # noqa: ANN401
     return str(searcher.doc(address)["id"][0])
 
 
-def _plain(source: str) -> str:
-    """A file name that tantivy takes: bytes that are no UTF-8 (surrogates) written as escapes."""
-    return source.encode("utf-8", "backslashreplace").decode("utf-8")
+def _number_of(source: str) -> int:
+    """A file as a number of 60 bits, which tantivy compares faster than its name."""
+    digest = hashlib.blake2b(source.encode("utf-8", "backslashreplace"), digest_size=8).digest()
+    return int.from_bytes(digest) >> 4

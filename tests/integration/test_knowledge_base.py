@@ -250,6 +250,18 @@ def test_an_index_that_was_thrown_away_is_rebuilt_without_embedding(base, docume
     assert embeddings.embedded == []
 
 
+def test_an_index_of_the_terms_of_another_version_is_built_anew_without_embedding(base, documents, home, embeddings):
+    base.ingest([documents])
+    n = sizes(base)[0]
+    base.close()
+    (home / "kb" / f"words-{TERMS_VERSION}").rename(home / "kb" / f"words-{TERMS_VERSION - 1}")
+    embeddings.embedded.clear()
+    with KnowledgeBase.open(home / "kb", embeddings, ChineseTextSplitter(30)) as reopened:
+        assert "唐古拉" in reopened.retriever(1, mode="bm25").invoke("長江發源於哪裡")[0].page_content
+        assert sizes(reopened) == (n, n, n)
+    assert embeddings.embedded == []
+
+
 def test_a_base_of_a_newer_format_is_refused_by_name(base, home):
     base.close()
     with sqlite3.connect(home / "kb" / "manifest.sqlite3") as connection:
