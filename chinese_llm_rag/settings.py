@@ -78,6 +78,12 @@ class Settings(BaseModel):
     n_gpu_layers: int = Field(0, ge=-1)
     n_batch: _Count = Field(512, description="prompt tokens read at a time")
     prefix_bytes: int = Field(1 << 30, ge=0, description="main memory for what was read of earlier prompts")
+    serve_host: str = Field("127.0.0.1", min_length=1, description="address to listen on; others need serve_token")
+    serve_port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 is any free one")
+    serve_token: SecretStr | None = Field(None, description="bearer token that clients must show")
+    serve_max_upload_mib: _Count = Field(200, description="of one document")
+    serve_max_waiting: _Count = Field(64, description="requests that wait for the model; more are refused")
+    serve_answer_s: float = Field(600, gt=0, description="seconds that one answer may take")
 
     @field_validator("chunk_overlap")
     @classmethod

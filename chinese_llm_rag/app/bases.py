@@ -13,6 +13,7 @@ from chinese_llm_rag.app.failures import RefusedError
 from chinese_llm_rag.app.names import base_name
 from chinese_llm_rag.knowledge_base import KnowledgeBase
 from chinese_llm_rag.knowledge_base.generations import Generations
+from chinese_llm_rag.knowledge_base.named import base_names, delete_base
 from chinese_llm_rag.language import say
 from chinese_llm_rag.settings import Settings
 
@@ -38,10 +39,7 @@ class Bases:
 
     def names(self) -> list[str]:
         """The bases that exist, by name."""
-        folder = self.settings.home / "kb"
-        if not folder.is_dir():
-            return []
-        return sorted(path.name for path in folder.iterdir() if path.is_dir() and Generations(path).exists())
+        return base_names(self.settings.kb_folder.parent)
 
     def exists(self, name: str) -> bool:
         """Whether there is such a base."""
@@ -106,7 +104,7 @@ class Bases:
                 )
             if opened is not None:
                 self._opened.pop(name).base.close()
-            shutil.rmtree(self.settings_of(name).kb_folder)
+            delete_base(self.settings_of(name).kb_folder)
             shutil.rmtree(self.documents_folder(name), ignore_errors=True)
 
     def documents_folder(self, name: str) -> Path:

@@ -1,6 +1,8 @@
-"""How much one client, and all of them together, may ask for. Data only."""
+"""How much one client, and all of them together, may ask for."""
 
 from dataclasses import dataclass
+
+from chinese_llm_rag.settings import Settings
 
 MIB = 1 << 20
 
@@ -32,3 +34,13 @@ class Limits:
     n_searches: int = 2
     max_waiting_searches: int = 256
     max_texts: int = 2048
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """The limits that the settings name; the others as they are."""
+        return cls(
+            max_upload_bytes=settings.serve_max_upload_mib * MIB,
+            max_waiting=settings.serve_max_waiting,
+            max_waiting_of_one=max(1, settings.serve_max_waiting * 3 // 4),
+            answer_s=settings.serve_answer_s,
+        )

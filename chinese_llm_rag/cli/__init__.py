@@ -5,7 +5,8 @@ A module below registers its commands on the app when it is imported, in the ord
 
 from chinese_llm_rag.cli.app import app, main
 
-from chinese_llm_rag.cli import documents, watch, upkeep, bases, answers, eval, config, models, doctor, model_files  # noqa: A004  # isort: skip
+from chinese_llm_rag.cli import documents, watch, upkeep, bases, answers, serve  # isort: skip
+from chinese_llm_rag.cli import eval, config, models, doctor, model_files  # noqa: A004  # isort: skip
 
 __all__ = [
     "answers",
@@ -18,6 +19,7 @@ __all__ = [
     "main",
     "model_files",
     "models",
+    "serve",
     "upkeep",
     "watch",
 ]

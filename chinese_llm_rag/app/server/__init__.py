@@ -1,0 +1,1 @@
+"""The HTTP side: routes of OpenAI's API and of the knowledge bases, over the controller."""
