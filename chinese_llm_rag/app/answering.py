@@ -6,6 +6,7 @@ Everything here runs in the engine's event loop.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.language_models import BaseLanguageModel
@@ -19,6 +20,7 @@ from chinese_llm_rag.app.fair_queue import FairQueue
 from chinese_llm_rag.app.limits import Limits
 from chinese_llm_rag.app.sampling import AskOptions, Sampling
 from chinese_llm_rag.app.shared_model import SharedModel
+from chinese_llm_rag.app.usage import UsageCounter
 from chinese_llm_rag.knowledge_base import FurnitureRecord, KnowledgeBase
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM
@@ -111,9 +113,12 @@ class Answering:
         settings = self._settings(kb, options)
         async with self._model_turn(client) as llm, self._using(kb) as base:
             given = llm.model_copy(update=sampling.given()) if sampling.given() else llm
-            async with aclosing(_stopped(wiring.build_qa(settings, base, given).astream(question), options)) as pieces:
+            counter = UsageCounter()
+            answer = wiring.build_qa(settings, base, given).astream(question, {"callbacks": [counter]})
+            async with aclosing(_stopped(answer, options)) as pieces:
                 async for piece in pieces:
-                    yield piece
+                    yield replace(piece, usage={})
+            yield Answer(usage=counter.usage)
 
     # --- the indexes ----------------------------------------------------------------------------
 

@@ -4,11 +4,12 @@ Every method gives its result or a Failure; streams end with one. Methods may be
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from chinese_llm_rag import wiring
 from chinese_llm_rag.app.answering import Answering
 from chinese_llm_rag.app.bases import Bases
 from chinese_llm_rag.app.embedders import Embedders
@@ -17,7 +18,9 @@ from chinese_llm_rag.app.failures import Failure, RefusedError, caught, caught_p
 from chinese_llm_rag.app.jobs import Jobs, JobView
 from chinese_llm_rag.app.library import Library
 from chinese_llm_rag.app.limits import Limits
+from chinese_llm_rag.app.model_options import ModelOption, model_options, report_on
 from chinese_llm_rag.app.pictures import PageMarks, Pictures
+from chinese_llm_rag.app.preferences import MODEL_SETTINGS, changed, save
 from chinese_llm_rag.app.sampling import AS_SET_UP, USUAL, AskOptions, Sampling
 from chinese_llm_rag.app.shared_model import ModelState
 from chinese_llm_rag.app.views import BaseView, DocumentView
@@ -29,6 +32,9 @@ from chinese_llm_rag.models import PACKAGED
 from chinese_llm_rag.offline import forbid_calling_home
 from chinese_llm_rag.schema import Answer, Passage
 from chinese_llm_rag.settings import Settings
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.doctor import ModelReport
 
 T = TypeVar("T")
 
@@ -106,6 +112,29 @@ class Controller:
             await self._answering.model.get()
 
         result = await caught(self._engine.call(load))
+        return result if isinstance(result, Failure) else None
+
+    # --- choosing -------------------------------------------------------------------------------
+
+    def model_options(self) -> list[ModelOption]:
+        """The models that could be chosen."""
+        return model_options(self.settings)
+
+    async def model_report(self, key: str) -> "ModelReport | Failure":
+        """What a model is and needs, and whether it fits."""
+        return await self._blocking(lambda: report_on(key, self.settings))
+
+    async def change(self, changes: Mapping[str, Any]) -> Failure | None:
+        """Change settings, here and in the settings file; another model takes the place of the present one."""
+
+        async def work() -> None:
+            settings = changed(self.settings, changes)
+            await asyncio.to_thread(save, settings.home, changes)
+            self.settings = self._bases.settings = settings
+            if MODEL_SETTINGS & changes.keys():
+                await self._answering.model.replace(lambda: wiring.build_llm(settings))
+
+        result = await caught(self._engine.call(work))
         return result if isinstance(result, Failure) else None
 
     # --- the model ------------------------------------------------------------------------------

@@ -174,7 +174,7 @@ def test_sigterm_in_the_middle_of_an_answer_ends_it_with_an_error_and_the_proces
 
 
 def test_sigterm_in_the_middle_of_an_ingest_loses_nothing(serving, demo_pdfs, tmp_path):
-    text = "\n\n".join(f"第{n}条 乙方应当在第{n}日之前交付第{n}批货物，并附上清单。" * 12 for n in range(1, 120))
+    text = "\n\n".join(f"第{n}条 乙方应当在第{n}日之前交付第{n}批货物，并附上清单。" * 6 for n in range(1, 60))
     with serving(tmp_path) as server:
         assert server.put("manual.pdf", demo_pdfs["manual.pdf"])["state"] == "done"
         job = httpx.put(f"{server.v1}/kb/default/uploads/长.md", content=text.encode()).json()["job"]["id"]
@@ -192,8 +192,8 @@ def test_sigterm_in_the_middle_of_an_ingest_loses_nothing(serving, demo_pdfs, tm
         assert server.wait_for_job(jobs[0]["id"], 240)["state"] == "done"
         documents = httpx.get(f"{server.v1}/kb/default/documents").json()["data"]
         assert [(d["name"], d["status"]) for d in documents] == [("manual.pdf", "indexed"), ("长.md", "indexed")]
-        found = httpx.post(f"{server.v1}/kb/default/search", json={"query": "第118批货物", "k": 1}).json()["data"]
-        assert "第118批货物" in found[0]["text"]
+        found = httpx.post(f"{server.v1}/kb/default/search", json={"query": "第58批货物", "k": 1}).json()["data"]
+        assert "第58批货物" in found[0]["text"]
 
 
 def test_a_client_that_goes_away_gives_the_model_back(served):

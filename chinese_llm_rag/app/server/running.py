@@ -62,7 +62,14 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def run(app: FastAPI, controller: Controller, listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
+def run(
+    app: FastAPI,
+    controller: Controller,
+    listener: socket.socket,
+    *,
+    on_ready: Callable[[], None],
+    until: threading.Event | None = None,
+) -> None:
     """Serve until a signal comes; then answers are ended, jobs put down, and the connections closed.
 
     Args:
@@ -70,6 +77,7 @@ def run(app: FastAPI, controller: Controller, listener: socket.socket, *, on_rea
         controller: what it stands over.
         listener: where to listen.
         on_ready: called when requests are answered.
+        until: ends the server as a signal does, where it runs beside a main thread that has others.
     """
     config = uvicorn.Config(
         app,
@@ -82,7 +90,10 @@ def run(app: FastAPI, controller: Controller, listener: socket.socket, *, on_rea
         h11_max_incomplete_event_size=64 << 10,
         ws_max_size=4 << 20,
     )
-    _Server(config, controller, on_ready).run(sockets=[listener])
+    server = _Server(config, controller, on_ready)
+    if until is not None:
+        threading.Thread(target=server.end_when, args=(until,), daemon=True).start()
+    server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -101,6 +112,11 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._controller.stop()
         super().handle_exit(sig, frame)
+
+    def end_when(self, wanted: threading.Event) -> None:
+        """End as by a signal, when the event is set."""
+        wanted.wait()
+        self.handle_exit(signal.SIGTERM, None)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

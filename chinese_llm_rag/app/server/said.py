@@ -88,10 +88,11 @@ async def said_by_base(
             if piece.text:
                 yield Said(piece.text)
     n_tokens = whole.usage.get("output_tokens", 0)
+    answer = answer_dict(whole, folder)
     yield Said(
-        sources_text(whole, folder) if sources else "",
+        sources_text(answer) if sources else "",
         whole.usage.get("input_tokens", 0),
         n_tokens,
         "length" if max_tokens is not None and n_tokens >= max_tokens else "stop",
-        answer=answer_dict(whole, folder),
+        answer=answer,
     )

@@ -1,0 +1,1 @@
+"""The desktop page: what the controller can do, in a window, without a terminal."""

@@ -1,0 +1,80 @@
+"""The command that opens the desktop page."""
+
+import threading
+import webbrowser
+from typing import Annotated
+
+import typer
+
+from chinese_llm_rag import console
+from chinese_llm_rag._optional import optional_import
+from chinese_llm_rag.cli.app import app
+from chinese_llm_rag.cli.options import EXAMPLE, Home, Kb, option, settings_of, with_model_options
+from chinese_llm_rag.cli.serve import Port
+from chinese_llm_rag.language import say
+
+Native = Annotated[
+    bool,
+    option(
+        "A window of its own instead of the browser (needs pywebview).",
+        "使用独立窗口而不是浏览器（需要 pywebview）。",
+        "--native",
+    ),
+]
+NoBrowser = Annotated[
+    bool, option("Open no browser; only print the address.", "不打开浏览器，只显示地址。", "--no-browser")
+]
+Shortcut = Annotated[
+    bool, option("Put a shortcut on this desktop, and end.", "在桌面创建快捷方式后退出。", "--install-shortcut")
+]
+
+
+@app.command(
+    "app",
+    help=say("Open the desktop page: documents, questions, answers.", "打开桌面页面：管理文档、提问、查看回答。"),
+    epilog=f"{EXAMPLE}: clrag app",
+)
+@with_model_options
+def desktop(
+    context: typer.Context,
+    *,
+    port: Port = None,
+    native: Native = False,
+    no_browser: NoBrowser = False,
+    install_shortcut: Shortcut = False,
+    model_options: dict[str, object],
+    home: Home = None,
+    kb: Kb = None,
+) -> None:
+    if install_shortcut:
+        from chinese_llm_rag.app.shortcut import install  # noqa: PLC0415
+
+        console.out(str(install()))
+        return
+    settings = settings_of(context, home=home, kb=kb, serve_port=port, **model_options)
+    for package in ("fastapi", "uvicorn", "prometheus_client", "nicegui", *(["webview"] if native else [])):
+        optional_import(package, extra="native" if package == "webview" else "app")
+    from chinese_llm_rag.app.controller import Controller  # noqa: PLC0415
+    from chinese_llm_rag.app.limits import Limits  # noqa: PLC0415
+    from chinese_llm_rag.app.page.application import add_page  # noqa: PLC0415
+    from chinese_llm_rag.app.server.application import build_application  # noqa: PLC0415
+    from chinese_llm_rag.app.server.gate import Policy  # noqa: PLC0415
+    from chinese_llm_rag.app.server.running import bind, run  # noqa: PLC0415
+
+    listener = bind("127.0.0.1", settings.serve_port)
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    controller = Controller(settings, Limits.of(settings))
+    application = build_application(controller, Policy())
+    add_page(application, controller)
+
+    def ready() -> None:
+        console.out(say(f"the page is at {address}", f"页面地址 {address}"))
+        if not native and not no_browser:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    if native:
+        from chinese_llm_rag.app.native import run_in_window  # noqa: PLC0415
+
+        run_in_window(application, controller, listener, address)
+    else:
+        run(application, controller, listener, on_ready=ready)
