@@ -30,6 +30,7 @@ _HOMES = {
     "TransformersBackend": "llms.huggingface",
     "XllamacppBackend": "llms.xllamacpp",
     "build_qa_chain": "chains",
+    "build_summary_chain": "chains.summarize",
 }
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "XllamacppBackend",
     "__version__",
     "build_qa_chain",
+    "build_summary_chain",
 ]
 
 

@@ -131,7 +131,7 @@ def print_passages(passages: Iterable[Passage]) -> None:
     if not shown:
         note(say("nothing found", "没有找到"))
     for number, passage in enumerate(shown, 1):
-        out(f"{number}. {_place(passage)}  {passage.score:.4f}")
+        out(f"{number}. {place_of(passage)}  {passage.score:.4f}")
         out(f"   {' '.join(passage.text.split())}")
 
 
@@ -166,7 +166,7 @@ def print_answer(pieces: Iterator[Answer]) -> Answer:
         if not sentence.supported:
             out(say("  no support found in the passages", "  段落中没有找到依据"))
         for citation in sentence.citations:
-            out(f"  [{citation.passage}] {_place(citation)}")
+            out(f"  [{citation.passage}] {place_of(citation)}")
             out(f"      “{_shortened(citation.quote)}”")
     if whole.dropped:
         note(
@@ -191,7 +191,8 @@ def _flat(value: object) -> str:
     return "-" if value is None else str(value)
 
 
-def _place(where: Passage | Citation) -> str:
+def place_of(where: Passage | Citation) -> str:
+    """Where a passage or a citation stands, in words."""
     if where.place is not None:
         page = say(f"{where.place.kind} {where.place.name}", f"{_PLACES[where.place.kind]} {where.place.name}")
     else:
