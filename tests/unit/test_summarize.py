@@ -275,7 +275,7 @@ def test_summaries_add_up():
 
 def test_fifty_thousand_characters_take_at_most_eight_calls_of_a_16k_model():
     chapters = [
-        f"# 第{n}章\n\n" + "".join(f"第{n}章第{i}条规定了相关事项的办理程序和时限。" for i in range(97))
+        f"# 第{n}章\n\n" + "".join(f"第{n}章第{i}条规定了相关事项的办理程序和时限。" for i in range(112))
         for n in range(20)
     ]
     text = "\n\n".join(chapters)
