@@ -116,7 +116,7 @@ def seconds_of(process: subprocess.Popen[str]) -> float:
     """How long the process takes to end well."""
     started = time.monotonic()
     with process:
-        assert process.wait(300) == 0
+        assert process.wait(900) == 0  # alone it takes some ten seconds; a busy machine is no reason to fail
     return time.monotonic() - started
 
 

@@ -92,6 +92,19 @@ def test_without_arguments_the_examples_own_text_is_asked(example):
     assert "水壶.md, page 1" in printed
 
 
+def test_a_retriever_of_langchains_own_is_enough_for_an_answer_with_citations(example):
+    answer, cited = example("your_own_retriever.py").splitlines()
+    assert "两角" in answer
+    assert cited.startswith("借阅规则, characters ")
+
+
+def test_a_file_is_summarized_by_its_own_sentences_without_a_model(example, bikes):
+    text, *places, coverage = example("summarize_a_file.py", bikes, "--chars", 40).splitlines()
+    assert all(sentence in BIKES for sentence in re.findall("[^。]+。", text))
+    assert len(places) == len(spans("\n".join(places))) > 0
+    assert coverage == "rests on 100% of the pages; extractive, 0 calls of a model"
+
+
 def test_chunks_of_a_file_are_its_text_and_go_into_a_foreign_vector_store(example, bikes):
     printed = example("splitter_in_your_app.py", bikes, "--query", "怎样才算把车还好了？")
     chunks = spans(printed)
