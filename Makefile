@@ -52,4 +52,8 @@ $(VENV)/demo.done: $(VENV)/bin/python pyproject.toml constraints.txt
 
 $(VENV)/dev.done: $(VENV)/demo.done
 	$(INSTALL) -e '.[offline,xllamacpp,hf,quantized,convert,ocr,milvus,app,dev]'
+	@# The tests of the page drive a real browser; without one they say so and are left out.
+	@if ! command -v chromedriver >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  (apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    chromium chromium-driver fonts-noto-cjk) >/dev/null || echo "no browser: the tests of the page are left out"; fi
 	touch $@

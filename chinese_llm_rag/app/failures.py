@@ -33,6 +33,7 @@ FailureKind = Literal[
     "unsupported",  # a file that is no document
     "busy",  # too many wait; later it goes
     "timeout",
+    "slow",  # the client did not send in time
     "unavailable",  # no model, or the program is about to end
     "internal",  # a mistake of this program
 ]

@@ -22,6 +22,7 @@ def _load(path: Path) -> ModuleType:
     return module
 
 
+_load(Path(__file__).parent / "browser.py")
 local_app_server = _load(_TESTS / "local_app_server.py")
 small_models = _load(_TESTS / "small_models.py")
 _TEMPLATE = "{% for m in messages %}[INST] {{ m.content }} [/INST]{% endfor %}"

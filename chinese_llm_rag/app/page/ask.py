@@ -26,21 +26,25 @@ class AskView:
         words = window.words
         with ui.row().classes("w-full items-center gap-2"):
             self._kept = ui.select({}, label=words("Conversation", "对话"), on_change=self._choose).classes("grow")
-            ui.button(words("New", "新对话"), icon="add_comment", on_click=self._begin).props("flat").mark("new-chat")
-            ui.button(words("Export", "导出"), icon="download", on_click=self._export).props("flat").mark("export")
+            ui.button(words("New", "新对话"), icon="add_comment", on_click=self._begin).props("flat").props(
+                "data-part=new-chat"
+            )
+            ui.button(words("Export", "导出"), icon="download", on_click=self._export).props("flat").props(
+                "data-part=export"
+            )
             ui.button(words("Delete", "删除"), icon="delete", on_click=self._forget).props("flat")
         self._status = ui.label().classes("text-sm opacity-70").props("role=status")
-        self._list = ui.column().classes("w-full gap-4").mark("exchanges")
+        self._list = ui.column().classes("w-full gap-4").props("data-part=exchanges")
         with ui.row().classes("ask-row w-full items-end no-wrap gap-2"):
             self._question = (
                 ui.textarea(words("Your question", "你的问题"))
                 .props("autogrow outlined rows=1 autofocus maxlength=20000")
                 .classes("grow")
-                .mark("question")
+                .props("data-part=question")
             )
             self._question.on("keydown.enter.exact.prevent", self._ask)
-            self._send = ui.button(words("Ask", "提问"), icon="send", on_click=self._ask).mark("ask")
-            self._stop = ui.button(words("Stop", "停止"), icon="stop", on_click=self._end).mark("stop")
+            self._send = ui.button(words("Ask", "提问"), icon="send", on_click=self._ask).props("data-part=ask")
+            self._stop = ui.button(words("Stop", "停止"), icon="stop", on_click=self._end).props("data-part=stop")
         window.on_base.append(self.refresh)
         ui.timer(_EVERY_S, self.refresh)
 
@@ -105,7 +109,7 @@ class AskView:
         words = self._window.words
         with words.spoken():
             places, sentences = numbered(answer)
-            with ui.element("div").classes("answer").mark("answer"):
+            with ui.element("div").classes("answer").props("data-part=answer"):
                 if not sentences:
                     ui.label(exchange.text)
                 at = 0
@@ -131,7 +135,7 @@ class AskView:
         words = self._window.words
         ui.button(f"{number}", on_click=lambda: self._evidence.show(place)).props(
             f'dense unelevated size=sm aria-label="{words("Show source", "查看出处")} {number}"'
-        ).classes("citation").mark("citation")
+        ).classes("citation").props("data-part=citation")
 
     def _footer(self, exchange: Exchange, answer: dict[str, Any]) -> None:
         words = self._window.words
@@ -139,7 +143,7 @@ class AskView:
             text = exchange.text
             ui.button(words("Copy", "复制"), icon="content_copy", on_click=lambda: self._copy(text)).props(
                 "flat dense size=sm"
-            ).mark("copy")
+            ).props("data-part=copy")
             ui.label(duration_text(exchange.seconds, words)).classes("text-sm opacity-70")
             with ui.expansion(
                 words(f"Searched: {len(answer['passages'])} passages", f"检索到 {len(answer['passages'])} 个段落")

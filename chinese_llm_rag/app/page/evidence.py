@@ -22,7 +22,7 @@ class EvidencePanel:
         words = window.words
         with ui.right_drawer(value=False, fixed=True).props("width=560 bordered").classes("evidence") as self._drawer:
             with ui.row().classes("w-full items-center no-wrap"):
-                self._title = ui.label().classes("grow font-bold").mark("evidence-title")
+                self._title = ui.label().classes("grow font-bold").props("data-part=evidence-title")
                 ui.button(icon="close", on_click=self._drawer.hide).props(
                     f'flat dense aria-label="{words("Close", "关闭")}"'
                 )

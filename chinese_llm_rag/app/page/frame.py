@@ -18,11 +18,15 @@ from chinese_llm_rag.settings import FILE_NAME
 _TABS = ("library", "ask", "search", "settings")
 
 
+ui.button.default_props("no-caps")
+
+
 async def build_window(controller: Controller, conversations: Conversations, words: Words) -> None:
     """Build a window for whoever opens the page."""
     ui.add_head_html('<link rel="stylesheet" href="/page-static/page.css">')
     ui.add_head_html('<script src="/page-static/drop.js" defer></script>')
     light = nicegui_app.storage.user.get("light", "auto")
+    ui.colors(primary="#1b5fa6")  # white on it is read at any size
     ui.dark_mode(None if light == "auto" else light == "dark")
     window = Window(controller, conversations, words)
     if not controller.base_names() and not (controller.settings.home / FILE_NAME).exists():
@@ -64,9 +68,9 @@ def _views(window: Window) -> None:
     def remember(event: object) -> None:
         nicegui_app.storage.user["tab"] = getattr(event, "value", first)
 
-    with ui.header().classes("items-center"), ui.tabs(on_change=remember) as tabs:
+    with ui.header().classes("items-center py-0"), ui.tabs(on_change=remember).props("inline-label") as tabs:
         for name in _TABS:
-            ui.tab(name, label=names[name], icon=icons[name]).props("no-caps").mark(f"tab-{name}")
+            ui.tab(name, label=names[name], icon=icons[name]).props("no-caps").props(f"data-part=tab-{name}")
     with ui.tab_panels(tabs, value=first, animated=False, keep_alive=True).classes("views"):
         with ui.tab_panel("library"):
             LibraryView(window)

@@ -35,8 +35,8 @@ class LibraryView:
         words = window.words
         with ui.row().classes("w-full items-center gap-2"):
             self._bases = ui.select([], label=words("Knowledge base", "知识库"), on_change=self._choose).classes("grow")
-            self._bases.mark("bases")
-            ui.button(words("New", "新建"), icon="add", on_click=self._make).props("flat").mark("new-base")
+            self._bases.props("data-part=bases")
+            ui.button(words("New", "新建"), icon="add", on_click=self._make).props("flat").props("data-part=new-base")
             ui.button(words("Delete base", "删除知识库"), icon="delete", on_click=self._delete_base).props("flat")
         self._drop_zone()
         self._progress = ui.column().classes("w-full gap-1")
@@ -81,12 +81,13 @@ class LibraryView:
         self._documents = (
             ui.table(columns=columns, rows=[], row_key="id", selection="multiple", pagination=20)
             .classes("w-full")
-            .mark("documents")
+            .props("data-part=documents")
         )
         self._documents.props["no-data-label"] = words("No documents yet", "还没有文档")
+        self._documents.props["rows-per-page-label"] = words("Rows a page", "每页行数")
         self._documents.add_slot("body-cell-problems", _CELL)
-        ui.button(words("Delete selected", "删除所选"), icon="delete", on_click=self._delete).props("flat").mark(
-            "delete"
+        ui.button(words("Delete selected", "删除所选"), icon="delete", on_click=self._delete).props("flat").props(
+            "data-part=delete"
         )
 
     # --- what it shows ----------------------------------------------------------------------------

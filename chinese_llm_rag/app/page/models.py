@@ -35,15 +35,15 @@ class ModelChoice:
         first = str(in_use) if str(in_use) in options else next(iter(options))
         self._choice = ui.radio(
             {**options, _FILE: words("Another file (GGUF)", "其他文件（GGUF）")}, value=first, on_change=self._look
-        ).mark("models")
+        ).props("data-part=models")
         self._path = ui.input(words("Path of the file", "文件路径"), placeholder="/…/chinese-alpaca-2-7b.gguf").classes(
             "w-full"
         )
         self._path.bind_visibility_from(self._choice, "value", value=_FILE)
-        self._path.on("change", self._look).mark("model-path")
-        self._report = ui.column().classes("w-full gap-1").mark("model-report")
-        self._take = ui.button(words("Use this model", "使用该模型"), icon="check", on_click=self._use).mark(
-            "use-model"
+        self._path.on("change", self._look).props("data-part=model-path")
+        self._report = ui.column().classes("w-full gap-1").props("data-part=model-report")
+        self._take = ui.button(words("Use this model", "使用该模型"), icon="check", on_click=self._use).props(
+            "data-part=use-model"
         )
         ui.timer(0.1, self._look, once=True)
 

@@ -27,12 +27,12 @@ class SearchView:
             ui.input(words("Words to find; Enter finds by meaning too", "要查找的词语；按回车同时按语义查找"))
             .props("outlined clearable")
             .classes("w-full")
-            .mark("query")
+            .props("data-part=query")
         )
         self._query.on_value_change(lambda event: self._search(event.value, "bm25"))
         self._query.on("keydown.enter", lambda: self._search(self._query.value, "hybrid"))
-        self._status = ui.label().classes("text-sm opacity-70").props("role=status").mark("search-status")
-        self._found = ui.column().classes("w-full gap-2").mark("found")
+        self._status = ui.label().classes("text-sm opacity-70").props("role=status").props("data-part=search-status")
+        self._found = ui.column().classes("w-full gap-2").props("data-part=found")
 
     async def _search(self, query: str | None, mode: str) -> None:
         window, words = self._window, self._window.words

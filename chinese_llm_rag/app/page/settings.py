@@ -32,12 +32,14 @@ class SettingsView:
                     min=1,
                     step=1,
                 ).classes("w-96")
-            ui.button(words("Save", "保存"), icon="save", on_click=self._save).mark("save-settings")
+            ui.button(words("Save", "保存"), icon="save", on_click=self._save).props("data-part=save-settings")
         with ui.card().classes("w-full"):
             ui.label(words("Window", "界面")).classes("text-lg font-bold")
-            ui.toggle(NAMES, value=words.language, on_change=_change_language).mark("language")
+            ui.toggle(NAMES, value=words.language, on_change=_change_language).props("no-caps data-part=language")
             names = dict(zip(_LIGHTS, words("As the system|Light|Dark", "跟随系统|浅色|深色").split("|"), strict=True))
-            ui.toggle(names, value=nicegui_app.storage.user.get("light", "auto"), on_change=_change_light).mark("light")
+            ui.toggle(names, value=nicegui_app.storage.user.get("light", "auto"), on_change=_change_light).props(
+                "data-part=light"
+            )
         ui.label(words("Everything stays on this machine: ", "所有数据都保存在本机：") + str(settings.home)).classes(
             "text-sm"
         )

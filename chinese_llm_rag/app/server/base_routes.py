@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from chinese_llm_rag.app.controller import Controller
-from chinese_llm_rag.app.failures import Failure, RefusedError
+from chinese_llm_rag.app.failures import Failure, FailureKind, RefusedError
 from chinese_llm_rag.app.sampling import AskOptions
 from chinese_llm_rag.app.server.base_forms import (
     AnswerReply,
@@ -274,8 +274,8 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
     except ClientDisconnect:
         raise RefusedError("invalid", say("the upload was broken off", "上传中断")) from None
     except HTTPException as error:
-        kind = "too_large" if error.status_code == 413 else "timeout"
-        raise RefusedError(kind, str(error.detail)) from None  # type: ignore[arg-type]
+        kind: FailureKind = "too_large" if error.status_code == 413 else "slow"
+        raise RefusedError(kind, str(error.detail)) from None
 
 
 async def _whole(pieces: AsyncGenerator[Answer | Failure, None]) -> Answer:

@@ -22,6 +22,7 @@ STATUS: dict[FailureKind, int] = {
     "busy": 429,
     "unavailable": 503,
     "timeout": 504,
+    "slow": 408,
     "internal": 500,
 }
 _CODES: dict[FailureKind, str] = {
