@@ -57,6 +57,10 @@ class Answering:
 
     # --- the model ------------------------------------------------------------------------------
 
+    async def use(self, settings: Settings) -> None:
+        """Have the model of other settings in place of the present one."""
+        await self.model.replace(lambda: wiring.build_llm(settings))
+
     @asynccontextmanager
     async def _model_turn(self, client: str) -> AsyncIterator[BaseLanguageModel[Any]]:
         """The model, for as long as one answer may take."""

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from chinese_llm_rag.doctor import ModelReport, inspect_model
-from chinese_llm_rag.llms.packaged import packaged_model_path
 from chinese_llm_rag.models import PACKAGED
 from chinese_llm_rag.settings import Settings
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.doctor import ModelReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,15 @@ def settings_for(key: str) -> dict[str, str | Path | None]:
     return {"model": None, "model_path": Path(key).expanduser()}
 
 
-def report_on(key: str, settings: Settings) -> ModelReport:
+def report_on(key: str, settings: Settings) -> "ModelReport":
     """What a model is and needs. A packaged one is unpacked for that when first looked at.
 
     Raises:
         RagError: there is no such model, or it is damaged.
     """
+    from chinese_llm_rag.doctor import inspect_model  # noqa: PLC0415  (heavy)
+    from chinese_llm_rag.llms.packaged import packaged_model_path  # noqa: PLC0415
+
     packaged = next((model for model in PACKAGED if model.name == key), None)
     if packaged is not None:
         path = packaged_model_path(key, settings.models_folder)

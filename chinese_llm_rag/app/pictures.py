@@ -91,7 +91,9 @@ class Pictures:
 
     def _ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
+            if self._process is not None and self._process.poll() is not None:
+                self._end()
+            if self._process is None:
                 self._process = subprocess.Popen(
                     [sys.executable, "-c", _START, *sys.path],
                     stdin=subprocess.PIPE,

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from chinese_llm_rag.app.jobs import Job
 from chinese_llm_rag.app.names import document_id
-from chinese_llm_rag.knowledge_base import FileRecord
 from chinese_llm_rag.schema import Answer, Citation, Passage
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.knowledge_base import FileRecord
 
 DocumentStatus = Literal["waiting", "reading", "indexed", "failed"]
 
@@ -47,7 +49,7 @@ class BaseView:
     n_waiting: int
 
 
-def document_view(record: FileRecord, folder: Path, job: Job | None) -> DocumentView:
+def document_view(record: "FileRecord", folder: Path, job: Job | None) -> DocumentView:
     """A file of the manifest.
 
     Args:

@@ -28,6 +28,8 @@ Shortcut = Annotated[
     bool, option("Put a shortcut on this desktop, and end.", "在桌面创建快捷方式后退出。", "--install-shortcut")
 ]
 
+_SETTLE_S = 1.0
+
 
 @app.command(
     "app",
@@ -64,7 +66,7 @@ def desktop(
     listener = bind("127.0.0.1", settings.serve_port)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     controller = Controller(settings, Limits.of(settings))
-    application = build_application(controller, Policy())
+    application = build_application(controller, Policy(), settle_s=_SETTLE_S)
     add_page(application, controller)
 
     def ready() -> None:

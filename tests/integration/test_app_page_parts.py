@@ -192,3 +192,17 @@ def test_shortcuts_start_the_page(tmp_path, monkeypatch):
     script = install("darwin", tmp_path)
     assert script.stat().st_mode & 0o111
     assert script.read_text(encoding="utf-8").rstrip().endswith("-m chinese_llm_rag app")
+
+
+def test_page_and_server_start_without_what_answers_need():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from chinese_llm_rag.app.page import words; from chinese_llm_rag.app.server import application\n"
+        "from chinese_llm_rag.app import controller, conversations, transcript\n"
+        "heavy = 'numpy langchain_core chromadb tantivy llama_cpp pypdfium2 lxml'.split()\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,13 +1,15 @@
 """The panel beside an answer: the page that a citation names, as a picture, with the cited words marked."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from nicegui import ui
 
 from chinese_llm_rag.app.page.window import Window
-from chinese_llm_rag.app.pictures import PageMarks
 from chinese_llm_rag.app.rendering import place_of
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.app.pictures import PageMarks
 
 _WIDTH = 1200
 
@@ -69,7 +71,7 @@ class EvidencePanel:
             else:
                 self._show_text(found)
 
-    def _show_picture(self, found: PageMarks, citation: dict[str, Any]) -> None:
+    def _show_picture(self, found: "PageMarks", citation: dict[str, Any]) -> None:
         words = self._window.words
         base = f"/v1/kb/{quote(self._window.kb, safe='')}/documents/{citation['document']}"
         with ui.element("div").classes("page-picture"):
@@ -85,7 +87,7 @@ class EvidencePanel:
             ).classes("text-sm opacity-70")
             self._show_text(found)
 
-    def _show_text(self, found: PageMarks) -> None:
+    def _show_text(self, found: "PageMarks") -> None:
         with ui.element("div").classes("page-text"):
             ui.label(found.text[: found.start])
             ui.label(found.text[found.start : found.end]).classes("marked-text")

@@ -10,7 +10,6 @@ from chinese_llm_rag.app.page.dialogs import confirmed, text_asked
 from chinese_llm_rag.app.page.window import Window
 from chinese_llm_rag.app.page.words import duration_text, size_text
 from chinese_llm_rag.app.views import DocumentView
-from chinese_llm_rag.document_loaders import FORMATS
 
 _EVERY_S = 0.5
 _STATUS = {
@@ -55,7 +54,6 @@ class LibraryView:
         }
         with ui.element("div").classes("drop-zone") as zone:
             zone.props["data-texts"] = json.dumps(texts, ensure_ascii=False)
-            zone.props["data-extensions"] = ",".join(FORMATS)
             ui.icon("upload_file").classes("text-4xl")
             ui.label(words("Drop documents or folders here", "把文档或文件夹拖到这里")).classes("text-lg")
             with ui.row().classes("gap-2"):
@@ -65,7 +63,7 @@ class LibraryView:
                 ui.button(words("Choose a folder", "选择文件夹"), icon="folder").props("outline").classes(
                     "choose-folder"
                 )
-            ui.label(words("Known types: ", "支持的类型：") + " ".join(FORMATS)).classes("text-sm opacity-70")
+            self._types = ui.label().classes("text-sm opacity-70")
             ui.element("div").classes("sent-list").props("role=status aria-live=polite")
         self._zone = zone
 
@@ -109,8 +107,15 @@ class LibraryView:
         if key != self._shown:
             self._shown = key
             self._bases.set_options(names if kb in names else [*names, kb], value=kb)
+            self._show_types()
             self._zone.props["data-kb"] = kb
             self._zone.update()
+
+    def _show_types(self) -> None:
+        from chinese_llm_rag.document_loaders import FORMATS  # noqa: PLC0415  (heavy; loaded by now, with the documents)
+
+        self._zone.props["data-extensions"] = ",".join(FORMATS)
+        self._types.text = self._window.words("Known types: ", "支持的类型：") + " ".join(FORMATS)
 
     def _row(self, view: DocumentView) -> dict[str, Any]:
         words = self._window.words

@@ -1,14 +1,17 @@
 """Choosing the model: those at hand, what each needs, and whether it fits; at the first start and in Settings."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nicegui import ui
 
+from chinese_llm_rag.app.failures import Failure
 from chinese_llm_rag.app.model_options import settings_for
 from chinese_llm_rag.app.page.window import Window
 from chinese_llm_rag.app.page.words import size_text
-from chinese_llm_rag.doctor import ModelReport
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.doctor import ModelReport
 
 _FILE = "file"
 
@@ -65,14 +68,14 @@ class ModelChoice:
             return
         waiting.delete()
         with self._report:
-            if not isinstance(report, ModelReport):
+            if isinstance(report, Failure):
                 ui.label(report.message).classes("text-negative")
                 ui.label(report.hint or "").classes("text-sm")
                 return
             self._show(report)
         self._take.set_enabled(report.fits is not False)
 
-    def _show(self, report: ModelReport) -> None:
+    def _show(self, report: "ModelReport") -> None:
         words = self._window.words
         needed, window_size = size_text(report.needed_bytes), report.context_window
         ui.label(

@@ -25,13 +25,15 @@ class SettingsView:
             ui.label(words("Answers", "回答")).classes("text-lg font-bold")
             settings = window.controller.settings
             with ui.row().classes("gap-4"):
-                self._k = ui.number(words("Passages to find", "检索的段落数"), value=settings.k, min=1, max=50, step=1)
+                self._k = ui.number(
+                    words("Passages to find", "检索的段落数"), value=settings.k, min=1, max=50, step=1
+                ).classes("w-48")
                 self._tokens = ui.number(
                     words("Most tokens of an answer (empty: the model's own)", "回答的最大 token 数（留空为模型默认）"),
                     value=settings.max_tokens,
                     min=1,
                     step=1,
-                ).classes("w-96")
+                ).classes("w-96 max-w-full")
             ui.button(words("Save", "保存"), icon="save", on_click=self._save).props("data-part=save-settings")
         with ui.card().classes("w-full"):
             ui.label(words("Window", "界面")).classes("text-lg font-bold")

@@ -23,21 +23,26 @@ _ABOUT = (
 )
 
 
-def build_application(controller: Controller, policy: Policy = Policy()) -> FastAPI:  # noqa: B008  (frozen)
+def build_application(
+    controller: Controller,
+    policy: Policy = Policy(),  # noqa: B008  (frozen)
+    *,
+    settle_s: float = 0.0,
+) -> FastAPI:
     """The application; the controller begins and ends with it.
 
     Args:
         controller: what it stands over.
         policy: who may come in.
+        settle_s: how long to wait before models and bases are loaded, which slows a page that is just being shown.
     """
     metrics = Metrics(controller.health, lambda: Counter(job.state for job in controller.jobs()))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        begun = [asyncio.create_task(controller.resume()), asyncio.create_task(controller.load_model())]
+        beginning = asyncio.create_task(_begin(controller, settle_s))
         yield
-        for task in begun:
-            task.cancel()
+        beginning.cancel()
         await asyncio.to_thread(controller.close)
 
     app = FastAPI(
@@ -55,6 +60,12 @@ def build_application(controller: Controller, policy: Policy = Policy()) -> Fast
     app.add_middleware(Gate, policy=policy, limits=controller.limits, metrics=metrics)
     app.openapi = lambda: _openapi(app, needs_token=policy.token is not None)  # type: ignore[method-assign]
     return app
+
+
+async def _begin(controller: Controller, settle_s: float) -> None:
+    await asyncio.sleep(settle_s)
+    await controller.resume()
+    await controller.load_model()
 
 
 def _openapi(app: FastAPI, *, needs_token: bool) -> dict[str, Any]:

@@ -5,7 +5,7 @@ What OpenAI's clients may send and what has no meaning for a model on this machi
 
 import json
 from dataclasses import replace
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,7 +14,9 @@ from chinese_llm_rag.app.sampling import AskOptions, Sampling
 from chinese_llm_rag.app.server.replies import FailedRequestError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.backend import MAX_SEED
-from chinese_llm_rag.llms.conversation import Turn
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.llms.conversation import Turn
 
 _Count = Annotated[int, Field(ge=1, le=1 << 20)]
 _Stop = Annotated[str, Field(min_length=1, max_length=200)]
@@ -44,8 +46,10 @@ class Message(Strict):
     name: str | None = Field(None, description="accepted, without effect")
     refusal: str | None = Field(None, description="accepted, without effect")
 
-    def turn(self) -> Turn:
+    def turn(self) -> "Turn":
         """The message as the model's template takes it."""
+        from chinese_llm_rag.llms.conversation import Turn  # noqa: PLC0415  (heavy)
+
         text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
         return Turn("system" if self.role in ("system", "developer") else self.role, text)  # type: ignore[arg-type]
 

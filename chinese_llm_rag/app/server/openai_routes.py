@@ -1,13 +1,13 @@
 """The routes of OpenAI's API: models, chat, completions, embeddings. A knowledge base is a model named kb:NAME."""
 
 import base64
+import struct
 import time
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
@@ -265,7 +265,7 @@ class OpenAIRoutes:
 
 
 def _base64(vector: list[float]) -> str:
-    return base64.b64encode(np.asarray(vector, dtype="<f4").tobytes()).decode()
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def _json(reply: Any) -> JSONResponse:  # noqa: ANN401  (a pydantic model)
