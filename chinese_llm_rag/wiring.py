@@ -278,6 +278,7 @@ def build_summarizer(
     wanted: "Wanted",
     strategy: "ModelStrategy" = "auto",
     extractive: bool = False,
+    llm: "BaseLanguageModel[Any] | None" = None,
     on_progress: "Callable[[int, int], None]" = lambda *_: None,
 ) -> "Runnable[Sequence[Document], Summary]":
     """Summaries by the model of the settings; steps that were made before are not made again.
@@ -287,6 +288,7 @@ def build_summarizer(
         wanted: how the summary is to be.
         strategy: how a document is read that does not fit the window.
         extractive: quote the most telling sentences, without a model.
+        llm: the model of the settings, where it is loaded already.
         on_progress: told the steps done, and the steps in all.
     """
     from chinese_llm_rag.chains.summarize import FileCache, build_summary_chain  # noqa: PLC0415
@@ -294,7 +296,7 @@ def build_summarizer(
     if extractive:
         return build_summary_chain(None, wanted=wanted)
     return build_summary_chain(
-        build_llm(settings),
+        llm or build_llm(settings),
         strategy=strategy,
         wanted=wanted,
         cache=FileCache(settings.home / "summaries.sqlite3"),

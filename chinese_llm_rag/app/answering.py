@@ -115,7 +115,7 @@ class Answering:
         """Pieces of an answer out of a knowledge base, which add up to it."""
         self._bases.require(kb)
         settings = self._settings(kb, options)
-        async with self._model_turn(client) as llm, self._using(kb) as base:
+        async with self._model_turn(client) as llm, self.using(kb) as base:
             given = llm.model_copy(update=sampling.given()) if sampling.given() else llm
             counter = UsageCounter()
             answer = wiring.build_qa(settings, base, given).astream(question, {"callbacks": [counter]})
@@ -132,7 +132,7 @@ class Answering:
         """Passages, best first, and running headers that hold the query."""
         self._bases.require(kb)
         settings = self._settings(kb, options)
-        async with self.searches.turn(client, wait_s=self._limits.wait_s), self._using(kb) as base:
+        async with self.searches.turn(client, wait_s=self._limits.wait_s), self.using(kb) as base:
             return await asyncio.to_thread(
                 lambda: (wiring.search_passages(settings, base, query), base.furniture(query))
             )
@@ -153,7 +153,7 @@ class Answering:
         return self._bases.settings_of(kb).model_copy(update={k: v for k, v in given.items() if v is not None})
 
     @asynccontextmanager
-    async def _using(self, kb: str) -> AsyncIterator[KnowledgeBase]:
+    async def using(self, kb: str) -> AsyncIterator[KnowledgeBase]:
         """The base, open; opening it blocks a thread, and is undone where nobody waits for it any more."""
         opening = self._bases.using(kb)
         entering = asyncio.ensure_future(asyncio.to_thread(opening.__enter__))

@@ -18,7 +18,7 @@ from chinese_llm_rag.app.limits import Limits
 from chinese_llm_rag.app.model_options import ModelOption, model_options, report_on
 from chinese_llm_rag.app.names import base_name
 from chinese_llm_rag.app.preferences import MODEL_SETTINGS, changed, save
-from chinese_llm_rag.app.sampling import AS_SET_UP, USUAL, AskOptions, Sampling
+from chinese_llm_rag.app.sampling import AS_SET_UP, USUAL, AskOptions, Sampling, SummaryWish
 from chinese_llm_rag.knowledge_base.named import base_names
 from chinese_llm_rag.language import say
 from chinese_llm_rag.models import PACKAGED
@@ -232,6 +232,12 @@ class Controller:
                 return works.pictures.marks(base, works.library.path_of(kb, document), page, start, end)
 
         return await self._blocking(work)
+
+    async def summarize(self, kb: str, document: str, wish: SummaryWish) -> JobView | Failure:
+        """Begin the summary of a document; it comes as the result of the job."""
+        return await self._blocking(
+            lambda works: works.summaries.begin(kb, works.library.path_of(kb, document), wish).view()
+        )
 
     # --- jobs -----------------------------------------------------------------------------------
 

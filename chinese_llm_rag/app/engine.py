@@ -19,6 +19,7 @@ class Engine:
 
     def __init__(self) -> None:
         self._stopping = False
+        self._begun: set[Future[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="chinese_llm_rag-engine", daemon=True)
         self._thread.start()
@@ -70,6 +71,16 @@ class Engine:
                 raise _stopping() from None
         finally:
             future.cancel()
+
+    def begin(self, start: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Run a coroutine that nobody waits for.
+
+        Raises:
+            RefusedError: the engine is closed.
+        """
+        future = self._submit(start)
+        self._begun.add(future)  # a task that nothing refers to may vanish
+        future.add_done_callback(self._begun.discard)
 
     def _submit(self, start: Callable[[], Coroutine[Any, Any, T]]) -> "Future[T]":
         if self._stopping:

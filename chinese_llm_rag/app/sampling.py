@@ -1,7 +1,7 @@
 """What a request may say about how text is made; what it leaves open is as the model is set up."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,16 @@ class AskOptions:
     k: int | None = None
     mode: str | None = None
     stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryWish:
+    """How a summary is to be; `extractive` quotes the most telling sentences, without a model."""
+
+    n_chars: int = 400
+    form: Literal["paragraph", "bullets"] = "paragraph"
+    focus: str = ""
+    extractive: bool = False
 
 
 AS_SET_UP = Sampling()

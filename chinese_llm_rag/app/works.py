@@ -8,6 +8,7 @@ from chinese_llm_rag.app.jobs import Jobs
 from chinese_llm_rag.app.library import Library
 from chinese_llm_rag.app.limits import Limits
 from chinese_llm_rag.app.pictures import Pictures
+from chinese_llm_rag.app.summaries import Summaries
 from chinese_llm_rag.app.writer import Writer
 from chinese_llm_rag.settings import Settings
 
@@ -22,6 +23,7 @@ class Works:
         self.library = Library(self.bases, self.writer, jobs)
         self.engine = Engine()
         self.answering = Answering(self.bases, embedders, limits)
+        self.summaries = Summaries(self.bases, self.answering, jobs, self.engine)
         self.pictures = Pictures()
 
     def stop(self) -> None:

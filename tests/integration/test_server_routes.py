@@ -149,6 +149,22 @@ async def test_search_ask_and_pages_of_a_base(api):
     assert done == "[DONE]"
 
 
+async def test_a_summary_is_a_job_whose_result_says_what_it_rests_on(api):
+    document = await taken_in(api)
+    for wish, text in (({"extractive": True, "length": 40}, TEA), ({"length": 100}, "属于绿茶。")):
+        reply = await api.post(f"/v1/kb/default/documents/{document['id']}/summaries", json=wish)
+        assert reply.status_code == 202, reply.text
+        while (job := (await api.get(f"/v1/jobs/{reply.json()['id']}")).json())["state"] in ("waiting", "running"):
+            await asyncio.sleep(0.02)
+        assert job["state"] == "done", job
+        assert job["kind"] == "summarize"
+        assert job["result"]["text"].strip() in (text, text.split("。")[0] + "。")
+        assert job["result"]["coverage"] == 1.0
+        assert job["result"]["citations"][0]["document"] == document["id"]
+    gone = await api.post("/v1/kb/default/documents/none/summaries", json={})
+    assert gone.status_code == 404
+
+
 async def test_a_base_that_does_not_say_refuses_and_says_why(api):
     await taken_in(api)
     answer = (await api.post("/v1/kb/default/ask", json={"question": "木星有多少颗卫星？"})).json()

@@ -203,6 +203,15 @@ def test_words_are_found_as_they_are_typed(page):
     page.picture("search")
 
 
+def test_a_document_is_summarised_with_its_sources(page):
+    page.tab("summarise")
+    next(box for box in page.find(".q-checkbox") if "只摘录原句" in box.text and box.is_displayed()).click()
+    page.click("summarise")
+    page.wait(lambda: page.part("summary").find_elements("css selector", ".citation"), 120)
+    assert "依据覆盖" in page.text()
+    page.picture("summary")
+
+
 def test_nothing_comes_from_anywhere_but_this_machine(page):
     entries = page.script("performance.getEntriesByType('resource').map(e => e.name)")
     assert len(entries) > 10
@@ -217,7 +226,7 @@ def test_the_page_is_read_at_twice_the_size_and_in_the_dark(page):
     buttons[2].click()
     page.wait(lambda: page.find("body.body--dark"))
     page.driver.set_window_size(640, 800)
-    for name in ("library", "ask", "search", "settings"):
+    for name in ("library", "ask", "search", "summarise", "settings"):
         page.tab(name)
         time.sleep(0.4)
         assert page.script("document.documentElement.scrollWidth <= window.innerWidth"), name

@@ -6,10 +6,11 @@ from typing import Any
 from nicegui import ui
 
 from chinese_llm_rag.app.conversations import Conversation, Exchange, TurnState
+from chinese_llm_rag.app.page.answers import show_answer
 from chinese_llm_rag.app.page.evidence import EvidencePanel
 from chinese_llm_rag.app.page.window import Window
 from chinese_llm_rag.app.page.words import duration_text
-from chinese_llm_rag.app.rendering import numbered, place_of, shortened
+from chinese_llm_rag.app.rendering import place_of, shortened
 from chinese_llm_rag.app.transcript import markdown_of
 
 _EVERY_S = 0.1
@@ -106,36 +107,8 @@ class AskView:
             self._answer(exchange, exchange.answer)
 
     def _answer(self, exchange: Exchange, answer: dict[str, Any]) -> None:
-        words = self._window.words
-        with words.spoken():
-            places, sentences = numbered(answer)
-            with ui.element("div").classes("answer").props("data-part=answer"):
-                if not sentences:
-                    ui.label(exchange.text)
-                at = 0
-                for sentence, numbers in sentences:
-                    between, at = answer["text"][at : sentence["start"]], sentence["end"]
-                    if "\n" in between:
-                        ui.element("br")
-                    text = ui.label(sentence["text"]).classes("sentence")
-                    if not sentence["supported"]:
-                        text.classes("unsupported")
-                        ui.label(words(" (no support found)", "（没有找到依据）")).classes("sentence unsupported-note")
-                    for number in numbers:
-                        self._citation(number, places[number - 1])
-            if answer["refused"]:
-                ui.label(answer["reason"] or "").classes("text-sm opacity-70")
-            for number, place in enumerate(places, 1):
-                with ui.row().classes("source no-wrap gap-2"):
-                    self._citation(number, place)
-                    ui.label(f"{place_of(place)}{words(': ', '：')}“{shortened(place['text'])}”").classes("text-sm")
+        show_answer(self._window, self._evidence, answer)
         self._footer(exchange, answer)
-
-    def _citation(self, number: int, place: dict[str, Any]) -> None:
-        words = self._window.words
-        ui.button(f"{number}", on_click=lambda: self._evidence.show(place)).props(
-            f'dense unelevated size=sm aria-label="{words("Show source", "查看出处")} {number}"'
-        ).classes("citation").props("data-part=citation")
 
     def _footer(self, exchange: Exchange, answer: dict[str, Any]) -> None:
         words = self._window.words

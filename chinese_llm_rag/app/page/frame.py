@@ -11,11 +11,13 @@ from chinese_llm_rag.app.page.library import LibraryView
 from chinese_llm_rag.app.page.models import ModelChoice
 from chinese_llm_rag.app.page.search import SearchView
 from chinese_llm_rag.app.page.settings import SettingsView
+from chinese_llm_rag.app.page.summarise import SummariseView
 from chinese_llm_rag.app.page.window import Window
 from chinese_llm_rag.app.page.words import Words
 from chinese_llm_rag.settings import FILE_NAME
 
-_TABS = ("library", "ask", "search", "settings")
+_TABS = ("library", "ask", "search", "summarise", "settings")
+_ICONS = ("folder", "question_answer", "search", "summarize", "settings")
 
 
 ui.button.default_props("no-caps")
@@ -59,8 +61,10 @@ def _guide(window: Window) -> None:
 
 def _views(window: Window) -> None:
     words = window.words
-    names = dict(zip(_TABS, words("Library|Ask|Search|Settings", "资料库|提问|检索|设置").split("|"), strict=True))
-    icons = dict(zip(_TABS, ("folder", "question_answer", "search", "settings"), strict=True))
+    names = dict(
+        zip(_TABS, words("Library|Ask|Search|Summarise|Settings", "资料库|提问|检索|总结|设置").split("|"), strict=True)
+    )
+    icons = dict(zip(_TABS, _ICONS, strict=True))
     evidence = EvidencePanel(window)
     kept = nicegui_app.storage.user.get("tab")
     first = kept if kept in _TABS else ("ask" if window.controller.base_names() else "library")
@@ -78,5 +82,7 @@ def _views(window: Window) -> None:
             AskView(window, evidence)
         with ui.tab_panel("search"):
             SearchView(window, evidence)
+        with ui.tab_panel("summarise"):
+            SummariseView(window, evidence)
         with ui.tab_panel("settings"):
             SettingsView(window)

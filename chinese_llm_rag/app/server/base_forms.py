@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field
 
 from chinese_llm_rag.app.failures import Failure
 from chinese_llm_rag.app.jobs import JobKind, JobState, JobView
-from chinese_llm_rag.app.sampling import AskOptions
+from chinese_llm_rag.app.sampling import AskOptions, SummaryWish
 from chinese_llm_rag.app.server.openai_requests import SamplingFields, Strict
 from chinese_llm_rag.app.server.replies import ErrorBody, error_dict
 from chinese_llm_rag.app.views import DocumentStatus
@@ -41,6 +41,19 @@ class AskRequest(SamplingFields):
     def options(self) -> AskOptions:
         """How the knowledge base is asked."""
         return AskOptions(self.k, self.mode, self.stops())
+
+
+class SummaryRequest(Strict):
+    """POST /v1/kb/{kb}/documents/{id}/summaries."""
+
+    length: int = Field(400, ge=20, le=20_000, description="characters, about")
+    form: Literal["paragraph", "bullets"] = "paragraph"
+    focus: str = Field("", max_length=1000, description="what it is to be about most")
+    extractive: bool = Field(default=False, description="quote the most telling sentences, without the model")
+
+    def wish(self) -> SummaryWish:
+        """The same, as the controller takes it."""
+        return SummaryWish(self.length, self.form, self.focus, self.extractive)
 
 
 class BaseName(BaseModel):

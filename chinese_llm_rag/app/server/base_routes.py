@@ -32,6 +32,7 @@ from chinese_llm_rag.app.server.base_forms import (
     PassageReply,
     SearchReply,
     SearchRequest,
+    SummaryRequest,
     UploadReply,
     job_reply,
 )
@@ -91,6 +92,14 @@ class BaseRoutes:
         )
         add(one, self.document, response_model=DocumentReply, responses=there)
         add(one, self.remove, methods=["DELETE"], response_model=DocumentReply, responses=there)
+        add(
+            f"{one}/summaries",
+            self.summarize,
+            methods=["POST"],
+            status_code=202,
+            response_model=JobReply,
+            responses=there,
+        )
         add(f"{one}/pages/{{page}}", self.page, response_model=PageReply, responses=there)
         add(f"{one}/pages/{{page}}/picture", self.picture, response_class=Response, responses={**there, **_PNG})
 
@@ -176,6 +185,10 @@ class BaseRoutes:
         """A page of a PDF as a picture, so many pixels wide."""
         data = unwrap(await self._controller.page_picture(kb, document, page, width=width))
         return Response(data, media_type="image/png", headers={"Cache-Control": "private, max-age=3600"})
+
+    async def summarize(self, kb: _Kb, document: _Document, body: SummaryRequest) -> JobReply:
+        """Begin the summary of a document; it comes as the result of the job, in the form of an answer."""
+        return job_reply(unwrap(await self._controller.summarize(kb, document, body.wish())))
 
     # --- questions ------------------------------------------------------------------------------
 
