@@ -4,6 +4,7 @@ from chinese_llm_rag.knowledge_base.archive.contents import CarriedModel
 from chinese_llm_rag.knowledge_base.archive.export import ExportReport, ModelOnDisk, Move, export_base
 from chinese_llm_rag.knowledge_base.archive.restore import ImportReport, import_base
 from chinese_llm_rag.knowledge_base.base import KnowledgeBase
+from chinese_llm_rag.knowledge_base.passage_filter import PassageFilter
 from chinese_llm_rag.knowledge_base.records import (
     FileOutcome,
     FileRecord,
@@ -26,6 +27,7 @@ __all__ = [
     "KnowledgeBase",
     "ModelOnDisk",
     "Move",
+    "PassageFilter",
     "export_base",
     "import_base",
 ]
