@@ -120,7 +120,8 @@ def print_files(records: Iterable["FileRecord"]) -> None:
             counts = say(
                 f"{record.n_pages} pages, {record.n_chunks} chunks", f"{record.n_pages} 页，{record.n_chunks} 个片段"
             )
-            out(f"{record.path}  {counts}")
+            tags = f"  [{', '.join(record.tags)}]" if record.tags else ""
+            out(f"{record.path}  {counts}{tags}")
         for problem in record.problems:
             out(f"  {problem}")
 

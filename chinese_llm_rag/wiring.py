@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         IngestReport,
         KnowledgeBase,
         Move,
+        PassageFilter,
     )
     from chinese_llm_rag.knowledge_base.records import KnowledgeBaseStatus
     from chinese_llm_rag.schema import Answer
@@ -241,18 +242,24 @@ def _sampling(settings: Settings, recommended: dict[str, Any]) -> dict[str, Any]
     return values
 
 
-def build_retriever(settings: Settings, base: "KnowledgeBase", k: int | None = None) -> "BaseRetriever":
+def build_retriever(
+    settings: Settings,
+    base: "KnowledgeBase",
+    k: int | None = None,
+    passage_filter: "PassageFilter | None" = None,
+) -> "BaseRetriever":
     """The retriever that the settings ask for, over a knowledge base.
 
     Args:
         settings: how is searched.
         base: open, with its embedding model.
         k: how many passages; by default as the settings say.
+        passage_filter: what a passage must meet.
     """
     from chinese_llm_rag.retrievers.synonyms import Synonyms  # noqa: PLC0415
 
     synonyms = None if settings.synonyms is None else Synonyms.load(settings.synonyms)
-    return base.retriever(k or settings.k, mode=settings.search_mode, synonyms=synonyms)
+    return base.retriever(k or settings.k, mode=settings.search_mode, filter=passage_filter, synonyms=synonyms)
 
 
 def build_qa(
@@ -334,13 +341,27 @@ def load_documents(paths: "Sequence[Path]", options: "LoadOptions") -> "tuple[li
     return pages, problems
 
 
-def search_passages(settings: Settings, base: "KnowledgeBase", query: str) -> list[Passage]:
-    """The passages of a query, best first."""
-    return passages_of(build_retriever(settings, base).invoke(query))
+def search_passages(
+    settings: Settings, base: "KnowledgeBase", query: str, passage_filter: "PassageFilter | None" = None
+) -> list[Passage]:
+    """The passages of a query, best first, of those that a filter lets through."""
+    return passages_of(build_retriever(settings, base, passage_filter=passage_filter).invoke(query))
 
 
 @contextmanager
-def answering(settings: Settings) -> Iterator["Runnable[str, Answer]"]:
-    """Question answering over the knowledge base of the settings, open while the block runs."""
+def answering(
+    settings: Settings,
+    passage_filter: "PassageFilter | None" = None,
+    on_open: "Callable[[KnowledgeBase], None]" = lambda _: None,
+) -> Iterator["Runnable[str, Answer]"]:
+    """Question answering over the knowledge base of the settings, open while the block runs.
+
+    Args:
+        settings: the base, the model, how is searched.
+        passage_filter: what passages must meet.
+        on_open: is shown the base before the model is loaded.
+    """
     with open_knowledge_base(settings, search=True) as base:
-        yield build_qa(settings, base, build_llm(settings))
+        on_open(base)
+        retriever = build_retriever(settings, base, passage_filter=passage_filter)
+        yield build_qa(settings, base, build_llm(settings), retriever)

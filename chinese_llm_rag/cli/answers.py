@@ -1,11 +1,12 @@
 """Commands that ask a model."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chinese_llm_rag import console
 from chinese_llm_rag.cli.app import app
+from chinese_llm_rag.cli.filters import note_no_match, with_filter_options
 from chinese_llm_rag.cli.inputs import given_text, next_line
 from chinese_llm_rag.cli.options import (
     EXAMPLE,
@@ -21,12 +22,16 @@ from chinese_llm_rag.cli.options import (
 from chinese_llm_rag.errors import RagError
 from chinese_llm_rag.language import say
 
+if TYPE_CHECKING:
+    from chinese_llm_rag.knowledge_base import PassageFilter
+
 
 @app.command(
     help=say("Answer a question from the documents.", "根据文档回答问题。"),
     epilog=f"{EXAMPLE}: clrag ask 保修期是多久？",
 )
 @with_model_options
+@with_filter_options
 def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help=say("The question; - reads stdin.", "问题；- 表示从标准输入读取。"))],
@@ -35,6 +40,7 @@ def ask(
     mode: Mode = None,
     synonyms: Synonyms = None,
     model_options: dict[str, object],
+    passage_filter: "PassageFilter | None",
     home: Home = None,
     kb: Kb = None,
     json: Json = False,
@@ -51,7 +57,7 @@ def ask(
         synonyms=synonyms,
         **model_options,
     )
-    with answering(settings) as qa:
+    with answering(settings, passage_filter, lambda base: note_no_match(base, passage_filter)) as qa:
         if json:
             console.out_json(qa.invoke(text).to_dict())
         else:
@@ -63,12 +69,14 @@ def ask(
     epilog=f"{EXAMPLE}: clrag chat  ({say('/exit or the end of input ends it', '/exit 或输入结束时退出')})",
 )
 @with_model_options
+@with_filter_options
 def chat(
     context: typer.Context,
     *,
     k: K = None,
     synonyms: Synonyms = None,
     model_options: dict[str, object],
+    passage_filter: "PassageFilter | None",
     home: Home = None,
     kb: Kb = None,
 ) -> None:
@@ -82,7 +90,7 @@ def chat(
         synonyms=synonyms,
         **model_options,
     )
-    with answering(settings) as qa:
+    with answering(settings, passage_filter, lambda base: note_no_match(base, passage_filter)) as qa:
         while (text := next_line(say("question> ", "问题> "))) not in (None, "/exit"):
             try:
                 if text:

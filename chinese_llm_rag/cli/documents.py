@@ -1,12 +1,13 @@
 """Commands on the documents of a knowledge base."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chinese_llm_rag import console
 from chinese_llm_rag.cli.app import app
+from chinese_llm_rag.cli.filters import note_no_match, with_filter_options
 from chinese_llm_rag.cli.inputs import given_text
 from chinese_llm_rag.cli.options import (
     EXAMPLE,
@@ -30,6 +31,9 @@ from chinese_llm_rag.cli.options import (
 )
 from chinese_llm_rag.language import say
 
+if TYPE_CHECKING:
+    from chinese_llm_rag.knowledge_base import PassageFilter
+
 Reread = Annotated[
     bool,
     option(
@@ -37,6 +41,10 @@ Reread = Annotated[
         "重新读取未变化的文件，例如在安装 OCR 之后。",
         "--reread",
     ),
+]
+
+Tags = Annotated[
+    list[str] | None, option("Tag for these files; may be repeated.", "给这些文件加标签，可重复给出。", "--tag")
 ]
 
 
@@ -59,6 +67,7 @@ def ingest(
     no_ocr: NoOcr = False,
     prune: Prune = False,
     reread: Reread = False,
+    tag: Tags = None,
     json: Json = False,
 ) -> None:
     from chinese_llm_rag.document_loaders.page_texts import LoadOptions  # noqa: PLC0415
@@ -77,7 +86,9 @@ def ingest(
     options = LoadOptions(encoding, tuple(password or ()), not no_ocr)
     with open_knowledge_base(settings, search=True, create=True) as base, console.ingest_progress() as progress:
         try:
-            report = base.ingest(paths, options=options, prune=prune, reread=reread, on_progress=progress)
+            report = base.ingest(
+                paths, options=options, prune=prune, reread=reread, tags=tag or (), on_progress=progress
+            )
         except KeyboardInterrupt:
             console.note(say("interrupted; run the same command again to go on", "已中断；再次运行同一命令即可继续"))
             raise
@@ -130,6 +141,7 @@ def remove(
     help=say("Find passages, best first.", "检索段落，按相关程度排列。"),
     epilog=f"{EXAMPLE}: clrag search -k 5 违约责任",
 )
+@with_filter_options
 def search(
     context: typer.Context,
     query: Annotated[
@@ -139,6 +151,7 @@ def search(
     k: K = None,
     mode: Mode = None,
     synonyms: Synonyms = None,
+    passage_filter: "PassageFilter | None",
     home: Home = None,
     kb: Kb = None,
     json: Json = False,
@@ -148,7 +161,9 @@ def search(
     text = given_text(query, "QUERY")
     settings = settings_of(context, home=home, kb=kb, k=k, search_mode=mode, synonyms=synonyms)
     with open_knowledge_base(settings, search=True) as base:
-        passages, furniture = search_passages(settings, base, text), base.furniture(text)
+        note_no_match(base, passage_filter)
+        passages = search_passages(settings, base, text, passage_filter)
+        furniture = [] if passage_filter else base.furniture(text)
     if json:
         console.out_json([passage.to_dict() for passage in passages])
     else:

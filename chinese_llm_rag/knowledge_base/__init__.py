@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from chinese_llm_rag.knowledge_base.archive.export import ExportReport, ModelOnDisk, Move, export_base
     from chinese_llm_rag.knowledge_base.archive.restore import ImportReport, import_base
     from chinese_llm_rag.knowledge_base.base import KnowledgeBase
+    from chinese_llm_rag.knowledge_base.passage_filter import PassageFilter
     from chinese_llm_rag.knowledge_base.records import (
         FileOutcome,
         FileRecord,
@@ -33,6 +34,7 @@ _HOMES = {
     "KnowledgeBase": "base",
     "ModelOnDisk": "archive.export",
     "Move": "archive.export",
+    "PassageFilter": "passage_filter",
     "export_base": "archive.export",
     "import_base": "archive.restore",
 }
@@ -50,6 +52,7 @@ __all__ = [
     "KnowledgeBase",
     "ModelOnDisk",
     "Move",
+    "PassageFilter",
     "export_base",
     "import_base",
 ]

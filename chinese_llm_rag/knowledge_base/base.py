@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
@@ -22,6 +22,7 @@ from chinese_llm_rag.knowledge_base.identity import check_same
 from chinese_llm_rag.knowledge_base.index import OpenIndex
 from chinese_llm_rag.knowledge_base.ingest import IngestRun
 from chinese_llm_rag.knowledge_base.manifest import Manifest
+from chinese_llm_rag.knowledge_base.passage_filter import PassageFilter
 from chinese_llm_rag.knowledge_base.publisher import Publisher
 from chinese_llm_rag.knowledge_base.rebuild import Aim, rebuild
 from chinese_llm_rag.knowledge_base.records import (
@@ -32,6 +33,7 @@ from chinese_llm_rag.knowledge_base.records import (
     KnowledgeBaseStatus,
 )
 from chinese_llm_rag.knowledge_base.repair import RepairReport, plan_mending
+from chinese_llm_rag.knowledge_base.searching import Scope, SearchMode, build_retriever
 from chinese_llm_rag.knowledge_base.verify import Finding, sources_of, verify
 from chinese_llm_rag.language import say
 from chinese_llm_rag.text_splitters import ChineseTextSplitter
@@ -39,7 +41,6 @@ from chinese_llm_rag.text_splitters import ChineseTextSplitter
 if TYPE_CHECKING:
     from chinese_llm_rag.retrievers.synonyms import Synonyms
 
-SearchMode = Literal["hybrid", "bm25", "dense"]
 # An embedding model, or what gives one for the base's record of how its model is had (None for a new base).
 EmbeddingsFor = FingerprintedEmbeddings | Callable[[Mapping[str, Any] | None], FingerprintedEmbeddings]
 
@@ -124,6 +125,7 @@ class KnowledgeBase:
         options: LoadOptions = NO_OPTIONS,
         prune: bool = False,
         reread: bool = False,
+        tags: Iterable[str] = (),
         on_progress: Callable[[IngestProgress], None] = lambda _: None,
     ) -> IngestReport:
         """Take in files and folders; unchanged files cost a hash, changed ones replace themselves.
@@ -137,6 +139,7 @@ class KnowledgeBase:
             prune: whether files of the base that are gone from the folders are removed; otherwise they
                 are reported as "missing".
             reread: whether unchanged files are parsed again, for example after OCR was installed.
+            tags: given to all files met that are in the base afterwards, besides those they have.
             on_progress: told now and then.
 
         Raises:
@@ -153,6 +156,7 @@ class KnowledgeBase:
             self._manifest.set_meta("splitter", splitter.identity)
             run = IngestRun(self._manifest, self._derived, embeddings, splitter, on_progress)
             report = run.ingest(found, options, prune=prune, reread=reread)
+            self._manifest.add_tags([outcome.path for outcome in report.outcomes], tags)
             self._forget_sources()
         return report
 
@@ -279,28 +283,37 @@ class KnowledgeBase:
         return self._manifest.furniture(text)
 
     def retriever(
-        self, k: int = 4, *, mode: SearchMode = "hybrid", synonyms: "Synonyms | None" = None
+        self,
+        k: int = 4,
+        *,
+        mode: SearchMode = "hybrid",
+        filter: PassageFilter | None = None,  # noqa: A002  (what LangChain calls it)
+        synonyms: "Synonyms | None" = None,
     ) -> BaseRetriever:
         """A LangChain retriever over this base.
 
         Args:
             k: how many passages it gives.
             mode: "bm25" (words), "dense" (meaning) or "hybrid" (both, fused).
+            filter: what a passage must meet; files are looked at now, not at each search.
             synonyms: words that the search by words looks for besides those of the query.
         """
-        from chinese_llm_rag.retrievers.bm25 import BM25Retriever  # noqa: PLC0415
-
         if k < 1:
             raise ConfigError(say(f"k={k!r}, expected at least 1", f"k={k!r}，应至少为 1"), setting="k")
         self._index.ensure_searchable()
-        bm25 = BM25Retriever(index=self._derived.words, resolve=self.chunks, synonyms=synonyms, k=k)
-        if mode == "bm25":
-            return bm25
-        from chinese_llm_rag.retrievers.dense import DenseRetriever  # noqa: PLC0415
-        from chinese_llm_rag.retrievers.hybrid import HybridRetriever  # noqa: PLC0415
+        return build_retriever(
+            self._derived.words,
+            self.vector_store,
+            self.chunks,
+            k=k,
+            mode=mode,
+            synonyms=synonyms,
+            scope=Scope.of(filter, self.files() if filter else ()),
+        )
 
-        dense = DenseRetriever(vector_store=self.vector_store(), resolve=self.chunks, k=k)
-        return dense if mode == "dense" else HybridRetriever(bm25=bm25, dense=dense, k=k)
+    def matching(self, filter: PassageFilter) -> list[FileRecord]:  # noqa: A002  (what LangChain calls it)
+        """The files whose passages a filter lets through; of pages nothing is asked."""
+        return [record for record in self.files() if record.status == "indexed" and filter.takes(record)]
 
     def vector_store(self) -> Any:  # noqa: ANN401  (langchain_chroma.Chroma, imported when used)
         """The vectors as LangChain's Chroma store, for code that wants them by themselves."""

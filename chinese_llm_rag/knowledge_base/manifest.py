@@ -74,6 +74,13 @@ class Manifest(Database):
                 "UPDATE files SET tags = ? WHERE path = ?", (json.dumps(tags, ensure_ascii=False), path)
             )
 
+    def add_tags(self, paths: Iterable[str], tags: Iterable[str]) -> None:
+        """Give files these tags besides those they have; paths that are not there are passed over."""
+        given = frozenset(tags)
+        for record in [self.file(path) for path in paths] if given else ():
+            if record is not None and not given <= set(record.tags):
+                self.set_tags(record.path, sorted(given.union(record.tags)))
+
     def delete_file(self, path: str) -> None:
         """Delete a file's row. Call `drop_unreferenced` in the same transaction."""
         self._connection.execute("DELETE FROM files WHERE path = ?", (path,))

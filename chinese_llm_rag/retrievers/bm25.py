@@ -9,7 +9,7 @@ from langchain_core.documents import Document
 from chinese_llm_rag.retrievers.scored import Resolve, ScoredRetriever, scored
 from chinese_llm_rag.retrievers.synonyms import Synonyms
 from chinese_llm_rag.retrievers.terms import WordCutter
-from chinese_llm_rag.retrievers.word_index import WordIndex
+from chinese_llm_rag.retrievers.word_index import IndexedText, WordIndex
 
 
 class BM25Retriever(ScoredRetriever):
@@ -19,12 +19,16 @@ class BM25Retriever(ScoredRetriever):
         index: the words.
         resolve: the documents of ids. Those it leaves out are passed over, and others take their place.
         synonyms: words that are looked for besides those of the query.
+        sources: what the index calls the files that are searched; None searches all.
+        pages: first and last page that a document lies on, at least in part.
         k: how many documents to give.
     """
 
     index: WordIndex
     resolve: Resolve
     synonyms: Synonyms | None = None
+    sources: frozenset[str] | None = None
+    pages: tuple[int, int] | None = None
 
     @classmethod
     def from_documents(
@@ -52,10 +56,7 @@ class BM25Retriever(ScoredRetriever):
             for number, document in enumerate(documents)
         }
         index = WordIndex(cut=cut)
-        index.add(
-            (identity, document.page_content, str(document.metadata.get("source", "")))
-            for identity, document in by_id.items()
-        )
+        index.add(_entry(identity, document) for identity, document in by_id.items())
         index.commit()
         index.close()
         return cls(index=index, resolve=lambda ids: {i: by_id[i] for i in ids if i in by_id}, synonyms=synonyms, k=k)
@@ -63,9 +64,15 @@ class BM25Retriever(ScoredRetriever):
     def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:  # noqa: ARG002
         n_asked = k
         while True:
-            hits = self.index.search(query, n_asked, synonyms=self.synonyms)
+            hits = self.index.search(query, n_asked, sources=self.sources, pages=self.pages, synonyms=self.synonyms)
             documents = self.resolve([identity for identity, _ in hits])
             visible = [scored(documents[identity], score) for identity, score in hits if identity in documents]
             if len(visible) >= k or len(hits) < n_asked:
                 return visible[:k]
             n_asked *= 2
+
+
+def _entry(identity: str, document: Document) -> IndexedText:
+    metadata = document.metadata
+    first, last = metadata.get("page_start", 0), metadata.get("page_end", 0)
+    return IndexedText(identity, document.page_content, str(metadata.get("source", "")), first, last)

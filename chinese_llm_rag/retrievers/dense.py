@@ -31,17 +31,20 @@ class DenseRetriever(ScoredRetriever):
             leaves out are passed over, and others take their place.
         to_score: from the store's figure to a score where higher is better. The default fits a Chroma
             collection with CHROMA_CONFIGURATION; for a store that gives similarities pass `float`.
+        condition: what the store calls `filter` in its searches, in the form that it takes.
         k: how many documents to give.
     """
 
     vector_store: VectorStore
     resolve: Resolve | None = None
     to_score: Callable[[float], float] = cosine_similarity
+    condition: Any = None
 
     def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:  # noqa: ARG002
         n_asked = k
+        held_to = {} if self.condition is None else {"filter": self.condition}
         while True:
-            hits = self.vector_store.similarity_search_with_score(query, k=n_asked)
+            hits = self.vector_store.similarity_search_with_score(query, k=n_asked, **held_to)
             visible = self._visible([scored(document, self.to_score(figure)) for document, figure in hits])
             if len(visible) >= k or len(hits) < n_asked:
                 visible.sort(key=lambda document: (-document.metadata["score"], identity_of(document)))
