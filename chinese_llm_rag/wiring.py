@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.runnables import Runnable
 
+    from chinese_llm_rag.chains.conversation import Reply, SessionStore
+    from chinese_llm_rag.chains.conversation.chain import Asking
     from chinese_llm_rag.chains.summarize import ModelStrategy, Summary, Wanted
     from chinese_llm_rag.document_loaders.page_texts import LoadOptions
     from chinese_llm_rag.embeddings.base import FingerprintedEmbeddings
@@ -267,9 +269,49 @@ def build_qa(
     return build_qa_chain(
         retriever or build_retriever(settings, base),
         llm,
-        max_passages=settings.max_passages,
-        min_coverage=settings.min_coverage,
+        **_qa_options(settings),
     )
+
+
+def _qa_options(settings: Settings) -> dict[str, Any]:
+    """What the settings say about how a question is answered, alone or in a conversation."""
+    return {"max_passages": settings.max_passages, "min_coverage": settings.min_coverage}
+
+
+def build_conversation(
+    settings: Settings,
+    base: "KnowledgeBase",
+    llm: "BaseLanguageModel[Any]",
+    *,
+    sessions: "SessionStore | None" = None,
+    model_rewrites: bool = False,
+) -> "Runnable[Asking, Reply]":
+    """Question after question over a knowledge base.
+
+    Args:
+        settings: how is searched and answered.
+        base: open, with its embedding model.
+        llm: answers.
+        sessions: keeps conversations by name.
+        model_rewrites: whether the model, and not rules, makes follow-up questions stand by themselves.
+    """
+    from chinese_llm_rag.chains.conversation import build_conversation_chain  # noqa: PLC0415
+
+    return build_conversation_chain(
+        build_retriever(settings, base),
+        llm,
+        sessions=sessions,
+        rewrite_llm=llm if model_rewrites else None,
+        **_qa_options(settings),
+    )
+
+
+def open_sessions(settings: Settings) -> "SessionStore":
+    """The conversations that are kept in the home of the settings."""
+    from chinese_llm_rag.chains.conversation import SessionStore  # noqa: PLC0415
+    from chinese_llm_rag.chains.conversation.sessions import FILE_NAME  # noqa: PLC0415
+
+    return SessionStore(settings.home / FILE_NAME)
 
 
 def build_summarizer(
@@ -342,3 +384,12 @@ def answering(settings: Settings) -> Iterator["Runnable[str, Answer]"]:
     """Question answering over the knowledge base of the settings, open while the block runs."""
     with open_knowledge_base(settings, search=True) as base:
         yield build_qa(settings, base, build_llm(settings))
+
+
+@contextmanager
+def conversing(settings: Settings, *, model_rewrites: bool = False) -> Iterator["Runnable[Asking, Reply]"]:
+    """A conversation over the knowledge base of the settings, with their sessions, open while the block runs."""
+    with open_knowledge_base(settings, search=True) as base:
+        yield build_conversation(
+            settings, base, build_llm(settings), sessions=open_sessions(settings), model_rewrites=model_rewrites
+        )

@@ -5,6 +5,7 @@ Knows no rule; all words are in simplified script, to which `plain` brings a que
 
 import re
 
+from chinese_llm_rag.chinese_script import one_script
 from chinese_llm_rag.chinese_text import HAN, normalize
 
 # Words that ask, and the words between words.
@@ -57,15 +58,6 @@ WHICH = (
     r"|[一二三四五六七八九十零〇两\d]+(?:年|月|日|号|季度|月份|岁|点|个月|天|周)(?:以[前后上下内])?"
     r"|上午|下午|晚上|周末|节假日|工作日|最后|最多|最少|最大|最小|最高|最低|最长|最短|最早|最晚|最新)"
 )
-_TRADITIONAL = (
-    "這該嗎麼誰們裡裏個為與還後種費處現說繼續詳細點舉從於樣電話會當時間條類萬億歲號幾沒過結講談開進給讓對"
-    "應須營業稅總額價單數發創編寫譯導區別響義優勢試產買賣貴變測藥碼問題聯繫員術縮舊換開關閉銷貨"
-)
-_SIMPLIFIED = (
-    "这该吗么谁们里里个为与还后种费处现说继续详细点举从于样电话会当时间条类万亿岁号几没过结讲谈开进给让对"
-    "应须营业税总额价单数发创编写译导区别响义优势试产买卖贵变测药码问题联系员术缩旧换开关闭销货"
-)
-_SCRIPT = str.maketrans(_TRADITIONAL, _SIMPLIFIED)  # one for one, so that places stay what they are
 
 
 def _any_of(*lists: str) -> re.Pattern[str]:
@@ -96,13 +88,13 @@ _HAN = re.compile(HAN)
 
 
 def plain(question: str) -> str:
-    """A question in normal form and simplified script (as far as the rules need it), without the mark at its end."""
-    return normalize(question).translate(_SCRIPT).strip().strip("？?。.！!~…、，, ")
+    """A question in normal form and simplified script, without the mark at its end."""
+    return simplified(normalize(question)).strip().strip("？?。.！!~…、，, ")
 
 
 def simplified(text: str) -> str:
-    """The text with the rules' own characters in simplified script; every character stays in its place."""
-    return text.translate(_SCRIPT)
+    """The text in simplified script for comparing; every character stays in its place."""
+    return one_script(text).replace("幺", "么")  # which the rules write as everybody does
 
 
 def asks(text: str) -> re.Match[str] | None:
