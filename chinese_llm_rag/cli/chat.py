@@ -53,12 +53,8 @@ def chat(
 
     settings = settings_of(context, home=home, kb=kb, k=k, **model_options)
     if session is not None and (before := open_sessions(settings).exchanges(session)):
-        console.note(
-            say(
-                f"going on: {session}, last asked: {before[-1].question}",
-                f"继续会话：{session}，上次的问题：{before[-1].question}",
-            )
-        )
+        last = before[-1].question
+        console.note(say(f"going on with {session}, last asked: {last}", f"继续会话 {session}，上次的问题：{last}"))
     with conversing(settings, model_rewrites=model_rewrites) as chain:
         _converse(chain, session)
 
