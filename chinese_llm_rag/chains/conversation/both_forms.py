@@ -3,6 +3,7 @@
 from langchain_core.callbacks import AsyncCallbackManagerForRetrieverRun, CallbackManagerForRetrieverRun
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig
 
 from chinese_llm_rag.retrievers.scored import identity_of
 
@@ -21,14 +22,14 @@ class BothFormsRetriever(BaseRetriever):
     asked: str
 
     def _get_relevant_documents(self, query: str, *, run_manager: CallbackManagerForRetrieverRun) -> list[Document]:
-        config = {"callbacks": run_manager.get_child()}
-        return in_turns(*(self.retriever.invoke(form, config) for form in (query, self.asked)))  # type: ignore[arg-type]
+        config: RunnableConfig = {"callbacks": run_manager.get_child()}
+        return in_turns(*(self.retriever.invoke(form, config) for form in (query, self.asked)))
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun
     ) -> list[Document]:
-        config = {"callbacks": run_manager.get_child()}
-        return in_turns(*[await self.retriever.ainvoke(form, config) for form in (query, self.asked)])  # type: ignore[arg-type]
+        config: RunnableConfig = {"callbacks": run_manager.get_child()}
+        return in_turns(*[await self.retriever.ainvoke(form, config) for form in (query, self.asked)])
 
 
 def in_turns(first: list[Document], second: list[Document]) -> list[Document]:

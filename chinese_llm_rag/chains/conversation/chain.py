@@ -63,7 +63,7 @@ def build_conversation_chain(
     Raises:
         ConfigError: the model does not say its window or its max_tokens, and neither was given.
     """
-    sizes = {"context_window": context_window, "max_tokens": max_tokens}
+    sizes: dict[str, Any] = {"context_window": context_window, "max_tokens": max_tokens}
     build_qa_chain(retriever, llm, **sizes, style=style, **qa_options)  # what is wrong with these is said at once
     window = _window(llm, **sizes)
     rewrite = llm_rewrite(rewrite_llm, window if rewrite_llm is llm else _window(rewrite_llm)) if rewrite_llm else None

@@ -96,13 +96,11 @@ class SessionStore:
     def summaries(self) -> list[SessionSummary]:
         """All sessions, the last used first."""
         with self._reading() as connection:
-            rows = (
-                []
-                if connection is None
-                else connection.execute(
-                    "SELECT name, count(*), created_at, max(asked_at) AS changed_at FROM sessions JOIN turns"
-                    " ON session = name GROUP BY name ORDER BY changed_at DESC, name"
-                )
+            if connection is None:
+                return []
+            rows = connection.execute(
+                "SELECT name, count(*), created_at, max(asked_at) AS changed_at FROM sessions JOIN turns"
+                " ON session = name GROUP BY name ORDER BY changed_at DESC, name"
             )
             return [SessionSummary(*row) for row in rows]
 
@@ -125,13 +123,11 @@ class SessionStore:
         """The last exchanges of a session, oldest first; none of one that has not begun."""
         check_name(name)
         with self._reading() as connection:
-            rows = (
-                []
-                if connection is None
-                else connection.execute(
-                    "SELECT asked_at, reply FROM turns WHERE session = ? ORDER BY ordinal DESC LIMIT ?", (name, last)
-                ).fetchall()
-            )
+            if connection is None:
+                return ()
+            rows = connection.execute(
+                "SELECT asked_at, reply FROM turns WHERE session = ? ORDER BY ordinal DESC LIMIT ?", (name, last)
+            ).fetchall()
         return tuple(SessionTurn(at, json.loads(reply)).exchange for at, reply in reversed(rows))
 
     def add(self, name: str, reply: Reply) -> None:

@@ -33,7 +33,7 @@ def standalone(question: str, history: Sequence[Exchange]) -> str:
         return question
     text = _without_opening(question)
     made = _BY_KIND[how](text, known)
-    return made if question.strip().endswith(tuple("？?")) is False else f"{made}？"
+    return f"{made}？" if question.strip().endswith(("？", "?")) else made
 
 
 def with_queries(history: Sequence[Exchange]) -> list[Exchange]:
