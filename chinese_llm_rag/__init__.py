@@ -27,8 +27,10 @@ _HOMES = {
     "RopeSpec": "llms.rope",
     "SentenceTransformerEmbeddings": "embeddings.sentence_transformers",
     "ServerBackend": "llms.server",
+    "SessionStore": "chains.conversation",
     "TransformersBackend": "llms.huggingface",
     "XllamacppBackend": "llms.xllamacpp",
+    "build_conversation_chain": "chains.conversation",
     "build_qa_chain": "chains",
     "build_summary_chain": "chains.summarize",
 }
@@ -52,9 +54,11 @@ __all__ = [
     "RopeSpec",
     "SentenceTransformerEmbeddings",
     "ServerBackend",
+    "SessionStore",
     "TransformersBackend",
     "XllamacppBackend",
     "__version__",
+    "build_conversation_chain",
     "build_qa_chain",
     "build_summary_chain",
 ]

@@ -43,9 +43,14 @@ def note(text: str) -> None:
 
 
 def out_json(value: object) -> None:
-    """A JSON document as the whole result; what a terminal could not bear is escaped."""
+    """A JSON document as the whole result."""
+    sys.stdout.write(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """A JSON document; what a terminal or a file could not bear is escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write(re.sub("[\x7f-\x9f\ud800-\udfff]", lambda match: f"\\u{ord(match.group()):04x}", text) + "\n")
+    return re.sub("[\x7f-\x9f\ud800-\udfff]", lambda match: f"\\u{ord(match.group()):04x}", text) + "\n"
 
 
 def print_error(error: RagError) -> None:

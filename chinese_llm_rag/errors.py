@@ -6,6 +6,7 @@ RagError
 ├── DocumentError                                path, page
 ├── KnowledgeBaseError                           folder
 │   └── KnowledgeBaseBusyError                   another process is writing to it
+├── SessionError                                 session
 ├── ModelLoadError
 └── GenerationError
     └── ContextWindowExceededError               prompt_tokens, max_tokens, context_window
@@ -83,6 +84,18 @@ class KnowledgeBaseError(RagError):
 
 class KnowledgeBaseBusyError(KnowledgeBaseError):
     """Another process is writing to the knowledge base."""
+
+
+class SessionError(RagError):
+    """A conversation that cannot be kept or found.
+
+    Attributes:
+        session: its name, where the trouble is with one.
+    """
+
+    def __init__(self, message: str, *, session: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.session = session
 
 
 class ModelLoadError(RagError):

@@ -3,13 +3,12 @@
 Imports of parts happen inside the functions: a command loads what it uses.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chinese_llm_rag.errors import ConfigError, DocumentError, RagError
+from chinese_llm_rag.errors import ConfigError, RagError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.offline import forbid_calling_home
 from chinese_llm_rag.packing import passages_of
@@ -17,12 +16,12 @@ from chinese_llm_rag.schema import Passage
 from chinese_llm_rag.settings import Settings
 
 if TYPE_CHECKING:
-    from langchain_core.documents import Document
     from langchain_core.language_models import BaseLanguageModel
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.runnables import Runnable
 
-    from chinese_llm_rag.chains.summarize import ModelStrategy, Summary, Wanted
+    from chinese_llm_rag.chains.conversation import Reply, SessionStore
+    from chinese_llm_rag.chains.conversation.chain import Asking
     from chinese_llm_rag.document_loaders.page_texts import LoadOptions
     from chinese_llm_rag.embeddings.base import FingerprintedEmbeddings
     from chinese_llm_rag.knowledge_base import (
@@ -38,11 +37,6 @@ if TYPE_CHECKING:
     from chinese_llm_rag.schema import Answer
     from chinese_llm_rag.text_splitters import ChineseTextSplitter
 
-SERVER_CONCURRENCY = 4  # requests at once to a server, which has slots for them; a model in this process has one
-_MODEL_SETTINGS = (
-    *("model", "model_path", "server_url", "server_mode", "chat_template", "context_window", "rope", "lora"),
-    *("max_tokens", "temperature", "top_k", "top_p", "repetition_penalty", "seed", "quantization", "dtype"),
-)
 # What temperature, repetition_penalty and max_tokens are where the user set none.
 CHAT_MODEL_SAMPLING: dict[str, Any] = {"temperature": 0.2, "repetition_penalty": 1.1, "max_tokens": 400}
 BASE_MODEL_SAMPLING: dict[str, Any] = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 64}
@@ -274,71 +268,51 @@ def build_qa(
     return build_qa_chain(
         retriever or build_retriever(settings, base),
         llm,
-        max_passages=settings.max_passages,
-        min_coverage=settings.min_coverage,
+        **_qa_options(settings),
     )
 
 
-def build_summarizer(
+def _qa_options(settings: Settings) -> dict[str, Any]:
+    """What the settings say about how a question is answered, alone or in a conversation."""
+    return {"max_passages": settings.max_passages, "min_coverage": settings.min_coverage}
+
+
+def build_conversation(
     settings: Settings,
+    base: "KnowledgeBase",
+    llm: "BaseLanguageModel[Any]",
     *,
-    wanted: "Wanted",
-    strategy: "ModelStrategy" = "auto",
-    extractive: bool = False,
-    llm: "BaseLanguageModel[Any] | None" = None,
-    on_progress: "Callable[[int, int], None]" = lambda *_: None,
-) -> "Runnable[Sequence[Document], Summary]":
-    """Summaries by the model of the settings; steps that were made before are not made again.
+    sessions: "SessionStore | None" = None,
+    model_rewrites: bool = False,
+    passage_filter: "PassageFilter | None" = None,
+) -> "Runnable[Asking, Reply]":
+    """Question after question over a knowledge base.
 
     Args:
-        settings: of the model.
-        wanted: how the summary is to be.
-        strategy: how a document is read that does not fit the window.
-        extractive: quote the most telling sentences, without a model.
-        llm: the model of the settings, where it is loaded already.
-        on_progress: told the steps done, and the steps in all.
+        settings: how is searched and answered.
+        base: open, with its embedding model.
+        llm: answers.
+        sessions: keeps conversations by name.
+        model_rewrites: whether the model, and not rules, makes follow-up questions stand by themselves.
+        passage_filter: what passages must meet.
     """
-    from chinese_llm_rag.chains.summarize import FileCache, build_summary_chain  # noqa: PLC0415
+    from chinese_llm_rag.chains.conversation import build_conversation_chain  # noqa: PLC0415
 
-    if extractive:
-        return build_summary_chain(None, wanted=wanted)
-    return build_summary_chain(
-        llm or build_llm(settings),
-        strategy=strategy,
-        wanted=wanted,
-        cache=FileCache(settings.home / "summaries.sqlite3"),
-        model_id=_model_id(settings),
-        max_concurrency=SERVER_CONCURRENCY if settings.server_url is not None else 1,
-        on_progress=on_progress,
+    return build_conversation_chain(
+        build_retriever(settings, base, passage_filter=passage_filter),
+        llm,
+        sessions=sessions,
+        rewrite_llm=llm if model_rewrites else None,
+        **_qa_options(settings),
     )
 
 
-def _model_id(settings: Settings) -> str:
-    """What tells apart the models, and the ways to ask them, that the settings can name."""
-    values = settings.model_dump(mode="json", include=set(_MODEL_SETTINGS))
-    if settings.model_path is not None and settings.model_path.expanduser().is_file():
-        stat = settings.model_path.expanduser().stat()
-        values["file"] = [stat.st_size, stat.st_mtime_ns]
-    return json.dumps(values, sort_keys=True)
+def open_sessions(settings: Settings) -> "SessionStore":
+    """The conversations that are kept in the home of the settings."""
+    from chinese_llm_rag.chains.conversation import SessionStore  # noqa: PLC0415
+    from chinese_llm_rag.chains.conversation.sessions import FILE_NAME  # noqa: PLC0415
 
-
-def load_documents(paths: "Sequence[Path]", options: "LoadOptions") -> "tuple[list[Document], list[str]]":
-    """The pages of files, in order, and what the user must know about them.
-
-    Raises:
-        DocumentError: a file cannot be read, or a folder holds none.
-    """
-    from chinese_llm_rag.document_loaders.worker import load_files  # noqa: PLC0415
-    from chinese_llm_rag.knowledge_base.discover import discover  # noqa: PLC0415
-
-    pages: list[Document] = []
-    problems: list[str] = []
-    for path, loaded in load_files(discover(paths).files, options=options):
-        if isinstance(loaded, DocumentError):
-            raise loaded
-        pages.extend(loaded.pages)
-        problems.extend(f"{path}: {problem}" for problem in loaded.problems)
-    return pages, problems
+    return SessionStore(settings.home / FILE_NAME)
 
 
 def search_passages(
@@ -365,3 +339,31 @@ def answering(
         on_open(base)
         retriever = build_retriever(settings, base, passage_filter=passage_filter)
         yield build_qa(settings, base, build_llm(settings), retriever)
+
+
+@contextmanager
+def conversing(
+    settings: Settings,
+    passage_filter: "PassageFilter | None" = None,
+    on_open: "Callable[[KnowledgeBase], None]" = lambda _: None,
+    *,
+    model_rewrites: bool = False,
+) -> Iterator["Runnable[Asking, Reply]"]:
+    """A conversation over the knowledge base of the settings, with their sessions, open while the block runs.
+
+    Args:
+        settings: the base, the model, how is searched.
+        passage_filter: what passages must meet.
+        on_open: is shown the base before the model is loaded.
+        model_rewrites: whether the model, and not rules, makes follow-up questions stand by themselves.
+    """
+    with open_knowledge_base(settings, search=True) as base:
+        on_open(base)
+        yield build_conversation(
+            settings,
+            base,
+            build_llm(settings),
+            sessions=open_sessions(settings),
+            model_rewrites=model_rewrites,
+            passage_filter=passage_filter,
+        )

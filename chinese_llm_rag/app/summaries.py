@@ -9,7 +9,6 @@ from typing import Any
 
 from langchain_core.documents import Document
 
-from chinese_llm_rag import wiring
 from chinese_llm_rag.app.answering import Answering
 from chinese_llm_rag.app.bases import Bases
 from chinese_llm_rag.app.engine import Engine
@@ -20,6 +19,7 @@ from chinese_llm_rag.app.views import citation_dict, name_of
 from chinese_llm_rag.chains.summarize import Summary, Wanted
 from chinese_llm_rag.knowledge_base import KnowledgeBase
 from chinese_llm_rag.language import say
+from chinese_llm_rag.summarizing import build_summarizer
 
 
 class Summaries:
@@ -57,7 +57,7 @@ class Summaries:
             job.done = n_done / max(1, n_steps)
             _stop_if(job)
 
-        chain = wiring.build_summarizer(
+        chain = build_summarizer(
             self._bases.settings_of(job.kb),
             wanted=Wanted(wish.n_chars, wish.form, wish.focus),
             extractive=wish.extractive,

@@ -5,13 +5,15 @@ A module below registers its commands on the app when it is imported, in the ord
 
 from chinese_llm_rag.cli.app import app, main
 
-from chinese_llm_rag.cli import documents, watch, upkeep, bases, answers, summaries, serve, window  # isort: skip
+from chinese_llm_rag.cli import documents, watch, upkeep, bases, answers, chat, sessions  # isort: skip
+from chinese_llm_rag.cli import summaries, serve, window  # isort: skip
 from chinese_llm_rag.cli import eval, config, models, doctor, model_files  # noqa: A004  # isort: skip
 
 __all__ = [
     "answers",
     "app",
     "bases",
+    "chat",
     "config",
     "doctor",
     "documents",
@@ -20,6 +22,7 @@ __all__ = [
     "model_files",
     "models",
     "serve",
+    "sessions",
     "summaries",
     "upkeep",
     "watch",

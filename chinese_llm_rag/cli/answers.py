@@ -7,7 +7,7 @@ import typer
 from chinese_llm_rag import console
 from chinese_llm_rag.cli.app import app
 from chinese_llm_rag.cli.filters import note_no_match, with_filter_options
-from chinese_llm_rag.cli.inputs import given_text, next_line
+from chinese_llm_rag.cli.inputs import given_text
 from chinese_llm_rag.cli.options import (
     EXAMPLE,
     Home,
@@ -19,7 +19,6 @@ from chinese_llm_rag.cli.options import (
     settings_of,
     with_model_options,
 )
-from chinese_llm_rag.errors import RagError
 from chinese_llm_rag.language import say
 
 if TYPE_CHECKING:
@@ -62,38 +61,3 @@ def ask(
             console.out_json(qa.invoke(text).to_dict())
         else:
             console.print_answer(qa.stream(text))
-
-
-@app.command(
-    help=say("Ask one question after another.", "连续提问。"),
-    epilog=f"{EXAMPLE}: clrag chat  ({say('/exit or the end of input ends it', '/exit 或输入结束时退出')})",
-)
-@with_model_options
-@with_filter_options
-def chat(
-    context: typer.Context,
-    *,
-    k: K = None,
-    synonyms: Synonyms = None,
-    model_options: dict[str, object],
-    passage_filter: "PassageFilter | None",
-    home: Home = None,
-    kb: Kb = None,
-) -> None:
-    from chinese_llm_rag.wiring import answering  # noqa: PLC0415
-
-    settings = settings_of(
-        context,
-        home=home,
-        kb=kb,
-        k=k,
-        synonyms=synonyms,
-        **model_options,
-    )
-    with answering(settings, passage_filter, lambda base: note_no_match(base, passage_filter)) as qa:
-        while (text := next_line(say("question> ", "问题> "))) not in (None, "/exit"):
-            try:
-                if text:
-                    console.print_answer(qa.stream(text))
-            except RagError as error:
-                console.print_error(error)

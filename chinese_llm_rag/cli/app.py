@@ -27,7 +27,9 @@ app = typer.Typer(
 config_app = typer.Typer(help=say("Settings and where they come from.", "查看设置及其来源。"), no_args_is_help=True)
 models_app = typer.Typer(help=say("The models this program knows.", "本程序了解的模型。"), no_args_is_help=True)
 kb_app = typer.Typer(help=say("The upkeep of knowledge bases.", "维护知识库。"), no_args_is_help=True)
+sessions_app = typer.Typer(help=say("Conversations that were kept.", "已保存的会话。"), no_args_is_help=True)
 app.add_typer(kb_app, name="kb")
+app.add_typer(sessions_app, name="sessions")
 app.add_typer(config_app, name="config")
 app.add_typer(models_app, name="models")
 

@@ -56,7 +56,7 @@ def summarize(
 ) -> None:
     from chinese_llm_rag.chains.summarize import Wanted  # noqa: PLC0415
     from chinese_llm_rag.document_loaders.page_texts import LoadOptions  # noqa: PLC0415
-    from chinese_llm_rag.wiring import build_summarizer, load_documents  # noqa: PLC0415
+    from chinese_llm_rag.summarizing import build_summarizer, load_documents  # noqa: PLC0415
 
     wanted = Wanted(length, "bullets" if bullets else "paragraph", focus)
     settings = settings_of(context, home=home, **model_options)
