@@ -37,19 +37,19 @@ class LocalServer:
 
     def wait_for_model(self, seconds: float = 120) -> None:
         deadline = time.monotonic() + seconds
-        while httpx.get(f"{self.url}/health").json()["model_state"] != "ready":
-            assert time.monotonic() < deadline, httpx.get(f"{self.url}/health").json()
+        while httpx.get(f"{self.url}/health", timeout=120).json()["model_state"] != "ready":
+            assert time.monotonic() < deadline, httpx.get(f"{self.url}/health", timeout=120).json()
             time.sleep(0.1)
 
     def put(self, name: str, data: bytes, kb: str = "default", seconds: float = 120) -> dict:
         """Upload a document and wait until it is in."""
-        reply = httpx.put(f"{self.v1}/kb/{kb}/uploads/{name}", content=data)
+        reply = httpx.put(f"{self.v1}/kb/{kb}/uploads/{name}", content=data, timeout=120)
         assert reply.status_code == 202, reply.text
         return self.wait_for_job(reply.json()["job"]["id"], seconds)
 
     def wait_for_job(self, job: str, seconds: float = 120) -> dict:
         deadline = time.monotonic() + seconds
-        while (found := httpx.get(f"{self.v1}/jobs/{job}").json())["state"] in ("waiting", "running"):
+        while (found := httpx.get(f"{self.v1}/jobs/{job}", timeout=120).json())["state"] in ("waiting", "running"):
             assert time.monotonic() < deadline, found
             time.sleep(0.05)
         return found

@@ -177,22 +177,24 @@ def test_sigterm_in_the_middle_of_an_ingest_loses_nothing(serving, demo_pdfs, tm
     text = "\n\n".join(f"第{n}条 乙方应当在第{n}日之前交付第{n}批货物，并附上清单。" * 6 for n in range(1, 60))
     with serving(tmp_path) as server:
         assert server.put("manual.pdf", demo_pdfs["manual.pdf"])["state"] == "done"
-        job = httpx.put(f"{server.v1}/kb/default/uploads/长.md", content=text.encode()).json()["job"]["id"]
-        while httpx.get(f"{server.v1}/jobs/{job}").json()["done"] == 0:
+        job = httpx.put(f"{server.v1}/kb/default/uploads/长.md", content=text.encode(), timeout=120).json()["job"]["id"]
+        while httpx.get(f"{server.v1}/jobs/{job}", timeout=120).json()["done"] == 0:
             time.sleep(0.02)
         assert server.end(signal.SIGTERM) == 0
         assert "Traceback" not in "".join(server.log)
     with serving(tmp_path) as server:
-        jobs = httpx.get(f"{server.v1}/jobs").json()["data"]
+        jobs = httpx.get(f"{server.v1}/jobs", timeout=120).json()["data"]
         deadline = time.monotonic() + 30
         while not jobs and time.monotonic() < deadline:
             time.sleep(0.1)
-            jobs = httpx.get(f"{server.v1}/jobs").json()["data"]
+            jobs = httpx.get(f"{server.v1}/jobs", timeout=120).json()["data"]
         assert [job["items"] for job in jobs] == [["长.md"]]
         assert server.wait_for_job(jobs[0]["id"], 240)["state"] == "done"
-        documents = httpx.get(f"{server.v1}/kb/default/documents").json()["data"]
+        documents = httpx.get(f"{server.v1}/kb/default/documents", timeout=120).json()["data"]
         assert [(d["name"], d["status"]) for d in documents] == [("manual.pdf", "indexed"), ("长.md", "indexed")]
-        found = httpx.post(f"{server.v1}/kb/default/search", json={"query": "第58批货物", "k": 1}).json()["data"]
+        found = httpx.post(f"{server.v1}/kb/default/search", json={"query": "第58批货物", "k": 1}, timeout=120).json()[
+            "data"
+        ]
         assert "第58批货物" in found[0]["text"]
 
 
@@ -202,7 +204,7 @@ def test_a_client_that_goes_away_gives_the_model_back(served):
     with pytest.raises(httpx.ReadTimeout):  # and one that does not stream
         httpx.post(f"{served.v1}/completions", json={**LONG, "stream": False}, timeout=1)
     deadline = time.monotonic() + 20
-    while httpx.get(f"{served.url}/health").json()["n_running"]:
+    while httpx.get(f"{served.url}/health", timeout=120).json()["n_running"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
@@ -269,5 +271,5 @@ def test_nothing_that_the_openapi_document_allows_ends_as_a_500(served, serving,
             holds()
             checked += 1
         assert checked >= 20
-        assert httpx.get(f"{server.url}/health").status_code == 200
+        assert httpx.get(f"{server.url}/health", timeout=120).status_code == 200
         assert "Traceback" not in "".join(server.log)

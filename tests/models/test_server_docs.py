@@ -55,7 +55,7 @@ def test_every_curl_line_of_the_page_does_what_it_says(serving, tmp_path):
 
 def test_every_route_of_the_openapi_document_stands_on_the_page(serving, tmp_path):
     with serving(tmp_path) as server:
-        paths = httpx.get(f"{server.url}/openapi.json").json()["paths"]
+        paths = httpx.get(f"{server.url}/openapi.json", timeout=120).json()["paths"]
     for path in paths:
         shown = (
             path.replace("{document}", "{id}").replace("{job}", "{id}").replace("{page}", "{n}").replace("/{model}", "")
