@@ -6,6 +6,7 @@ Knows nothing about documents, indexes or models.
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import zip_longest
 
 import regex
@@ -67,6 +68,7 @@ def search_terms(text: str) -> list[str]:
     return terms
 
 
+@lru_cache(maxsize=1 << 16)
 def is_han(character: str) -> bool:
     """Whether the character belongs to a script written without spaces between words."""
     return re.match(HAN, character) is not None

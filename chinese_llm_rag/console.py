@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chinese_llm_rag.errors import RagError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.schema import Answer, Citation, Passage
+from chinese_llm_rag.schema import Answer, AnswerSentence, Citation, Passage
 
 if TYPE_CHECKING:
     from chinese_llm_rag.knowledge_base import (
@@ -165,15 +165,8 @@ def print_answer(pieces: Iterator[Answer]) -> Answer:
         return whole
     if not whole.citations:
         note(say("warning: no passage supports this answer", "警告：没有段落支持这个回答"))
-    several = len(whole.sentences) > 1
     for sentence in whole.sentences:
-        if several:
-            out(f"- {sentence.text}")
-        if not sentence.supported:
-            out(say("  no support found in the passages", "  段落中没有找到依据"))
-        for citation in sentence.citations:
-            out(f"  [{citation.passage}] {place_of(citation)}")
-            out(f"      “{_shortened(citation.quote)}”")
+        _print_sentence(sentence, named=len(whole.sentences) > 1)
     if whole.dropped:
         note(
             say(
@@ -182,6 +175,28 @@ def print_answer(pieces: Iterator[Answer]) -> Answer:
             )
         )
     return whole
+
+
+def _print_sentence(sentence: AnswerSentence, *, named: bool) -> None:
+    """What a sentence rests on, what it lacks, and what speaks against it."""
+    if named:
+        out(f"- {sentence.text}")
+    if sentence.unfound:
+        unfound = say(", ", "、").join(sentence.unfound)
+        out(say(f"  not in the passages: {unfound}", f"  段落中没有：{unfound}"))
+    elif not sentence.supported:
+        out(say("  no support found in the passages", "  段落中没有找到依据"))
+    for citation in sentence.citations:
+        _print_citation(citation)
+    if sentence.contradicted_by:
+        out(say("  the documents say otherwise:", "  文档中另有说法："))
+    for citation in sentence.contradicted_by:
+        _print_citation(citation)
+
+
+def _print_citation(citation: Citation) -> None:
+    out(f"  [{citation.passage}] {place_of(citation)}")
+    out(f"      “{_shortened(citation.quote)}”")
 
 
 def print_pairs(pairs: Iterable[tuple[str, Any]]) -> None:

@@ -11,26 +11,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from chinese_llm_rag.chinese_questions import ASKING_ENGLISH, content_of
 from chinese_llm_rag.chinese_text import HAN, normalize
 
 MIN_COVERAGE = 0.5
 _FEW_PAIRS = 4  # 公司的电话: with two words, half is not enough
 
-# Words that ask, point, or politely wrap a question, and the particles between words.
-_ASKING_WORDS = """
-什么时候 什么地方 什么样 什么 为什么 为何 怎么样 怎么办 怎么 怎样 如何 多少 多久 多大 多长 多高 多远 多深
-几个 几次 几种 几年 几月 几天 哪个 哪些 哪里 哪儿 哪年 哪一年 哪一 哪种 哪位 哪 谁 何时 何地 何处 何人 何种
-是否 能否 可否 有没有 是不是 能不能 可不可以 请问 告诉我 我想知道 介绍一下 介绍 说明 解释 一下
-以及 还有 并且 关于 对于 根据 按照 其中 属于 叫做 称为 进行 可以 能够 应该 应当 需要 必须
-这个 这些 那个 那些 我们 吗 呢 吧 啊 是 在 的 了 和 与 或 及 被 把 这 那 它 他 她 您 你 我 也
-"""
-# Longer words first, so that they go as a whole; 请 only where the question begins, not in 请假.
-_ASKING = re.compile("^请|" + "|".join(sorted(_ASKING_WORDS.split(), key=len, reverse=True)))
-_ASKING_ENGLISH_WORDS = """
-what which who whom whose when where why how is are was were be do does did can could should will would the an of
-in on at to for from by with and or not it its this that there much many long please tell me about
-"""
-_ASKING_ENGLISH = frozenset(_ASKING_ENGLISH_WORDS.split())
 _HAN_RUN = re.compile(f"{HAN}+")
 _SIGN = rf"(?!{HAN})[^\W_]"  # a letter or digit, not Han
 # A number with its fraction, or a name of letters and digits with its version: 2023, 3.14, gpt, v3, cuda12.1.
@@ -57,7 +43,7 @@ def content_words(question: str) -> tuple[list[str], list[str]]:
     A run of one Han character counts as its own word when the question has no longer one.
     """
     text = normalize(question)
-    exact = list(dict.fromkeys(word for word in _exact_words(text) if word not in _ASKING_ENGLISH))
+    exact = list(dict.fromkeys(word for word in _exact_words(text) if word not in ASKING_ENGLISH))
     runs = _content_runs(text)
     pairs = [run[i : i + 2] for run in runs for i in range(len(run) - 1)]
     if not pairs and not exact:
@@ -102,7 +88,7 @@ def _missing_words(question: str, missing: set[str]) -> list[str]:
 
 def _content_runs(text: str) -> list[str]:
     """Han text of a question without the words that only ask."""
-    return _HAN_RUN.findall(_ASKING.sub(" ", text))
+    return _HAN_RUN.findall(content_of(text))
 
 
 def _exact_words(text: str) -> list[str]:

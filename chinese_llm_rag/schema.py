@@ -228,12 +228,20 @@ def _place(where: Passage | Citation, text: str) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class AnswerSentence:
-    """One sentence of an answer (offsets in the answer's text) and what it rests on."""
+    """One sentence of an answer (offsets in the answer's text) and what it rests on.
+
+    `unfound` are its numbers, dates and names that do not stand where its words stand; `contradicted_by` are
+    the places that say otherwise, which a supported sentence has too where the sources disagree. `coverage`
+    is the share of its words that the evidence holds, 0..1.
+    """
 
     start: int
     end: int
     text: str
     citations: tuple[Citation, ...] = ()
+    unfound: tuple[str, ...] = ()
+    contradicted_by: tuple[Citation, ...] = ()
+    coverage: float = 0.0
 
     @property
     def supported(self) -> bool:
@@ -246,7 +254,11 @@ class Answer:
     """An answer, or a piece of one while it streams.
 
     Pieces add up: `a + b` joins their texts, and everything else comes from the piece that has it
-    (the last of a stream). `refused` is True when the documents do not say; `reason` then tells why.
+    (the last of a stream). `refused` is True when the documents do not say, or do not bear out what the model
+    said; `reason` then tells why, and `withheld` is what it said. `removed` are the sentences that a strict
+    chain took out; their offsets are in what the model said. `strategy` is how the answer was made: "stuff",
+    "refine", "map-rerank", or "extractive" where no model was asked. `turns_dropped` counts the turns of the
+    conversation that did not fit.
     """
 
     text: str = ""
@@ -256,6 +268,10 @@ class Answer:
     refused: bool = False
     reason: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
+    strategy: str = ""
+    withheld: str = ""
+    removed: tuple[AnswerSentence, ...] = ()
+    turns_dropped: int = 0
 
     def __add__(self, other: "Answer") -> "Answer":
         return Answer(
@@ -266,6 +282,10 @@ class Answer:
             refused=self.refused or other.refused,
             reason=other.reason or self.reason,
             usage={**self.usage, **other.usage},
+            strategy=other.strategy or self.strategy,
+            withheld=self.withheld + other.withheld,
+            removed=self.removed + other.removed,
+            turns_dropped=max(self.turns_dropped, other.turns_dropped),
         )
 
     @property
@@ -284,11 +304,25 @@ class Answer:
             "text": self.text,
             "refused": self.refused,
             "reason": self.reason,
-            "sentences": [
-                {"start": s.start, "end": s.end, "text": s.text, "supported": s.supported} for s in self.sentences
-            ],
+            "strategy": self.strategy,
+            "sentences": [_sentence(sentence) for sentence in self.sentences],
+            "removed": [_sentence(sentence) for sentence in self.removed],
+            "withheld": self.withheld,
             "citations": citations,
             "passages": [{"passage": p.number, **p.to_dict()} for p in self.passages],
             "dropped": [p.to_dict() for p in self.dropped],
+            "turns_dropped": self.turns_dropped,
             "usage": self.usage,
         }
+
+
+def _sentence(sentence: AnswerSentence) -> dict[str, Any]:
+    return {
+        "start": sentence.start,
+        "end": sentence.end,
+        "text": sentence.text,
+        "supported": sentence.supported,
+        "coverage": sentence.coverage,
+        "unfound": list(sentence.unfound),
+        "contradicted_by": [citation.to_dict() for citation in sentence.contradicted_by],
+    }

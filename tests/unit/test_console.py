@@ -126,6 +126,18 @@ def test_of_several_sentences_each_is_named_and_an_unsupported_one_marked(capsys
     assert out[-2:] == ["- 乙。", "  no support found in the passages"]
 
 
+def test_what_a_sentence_lacks_and_what_speaks_against_it_is_shown(capsys):
+    wrong = AnswerSentence(0, 5, "共五元。", unfound=("五",), contradicted_by=(CITATION,))
+    console.print_answer(iter([Answer("共五元。", (wrong,))]))
+    out, _ = shown(capsys)
+    assert out[1:] == [
+        "  not in the passages: 五",
+        "  the documents say otherwise:",
+        "  [2] 书.pdf, page 3, characters 190-194",
+        "      “引文 一句”",
+    ]
+
+
 def test_a_refusal_shows_its_reason_and_no_citations(capsys):
     refusal = Answer("文档中没有说明。", refused=True, reason="2023 is in no passage")
     assert console.print_answer(iter([refusal])).refused

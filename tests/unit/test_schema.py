@@ -101,6 +101,9 @@ answers = st.builds(
     refused=st.booleans(),
     reason=st.none() | st.text(min_size=1, max_size=2),
     usage=st.dictionaries(st.sampled_from("ab"), st.integers()),
+    strategy=st.sampled_from(["", "stuff", "refine"]),
+    withheld=st.text(max_size=2),
+    turns_dropped=st.integers(0, 3),
 )
 
 
@@ -123,13 +126,21 @@ def test_a_sentence_is_supported_when_it_has_a_citation():
     assert not AnswerSentence(0, 2, "甲。").supported
 
 
+def test_what_a_sentence_lacks_and_what_speaks_against_it_is_printed():
+    sentence = AnswerSentence(0, 2, "甲。", unfound=("5亿",), contradicted_by=(CITATION,), coverage=0.5)
+    (printed,) = Answer("甲。", (sentence,)).to_dict()["sentences"]
+    assert (printed["unfound"], printed["coverage"]) == (["5亿"], 0.5)
+    assert printed["contradicted_by"] == [CITATION.to_dict()]
+
+
 def test_an_answer_is_printed_with_citations_that_name_their_sentence():
     sentences = (AnswerSentence(0, 2, "甲。"), AnswerSentence(2, 4, "乙。", (CITATION,)))
     printed = Answer("甲。乙。", sentences, (PASSAGE,), (PASSAGE,), usage={"n": 1}).to_dict()
     assert printed["citations"] == [{"sentence": 1, **CITATION.to_dict()}]
+    nothing = {"coverage": 0.0, "unfound": [], "contradicted_by": []}
     assert printed["sentences"] == [
-        {"start": 0, "end": 2, "text": "甲。", "supported": False},
-        {"start": 2, "end": 4, "text": "乙。", "supported": True},
+        {"start": 0, "end": 2, "text": "甲。", "supported": False, **nothing},
+        {"start": 2, "end": 4, "text": "乙。", "supported": True, **nothing},
     ]
     assert printed["passages"] == [{"passage": 2, **PASSAGE.to_dict()}]
     assert printed["dropped"] == [PASSAGE.to_dict()]
