@@ -38,7 +38,7 @@ from chinese_llm_rag.app.server.base_forms import (
 )
 from chinese_llm_rag.app.server.clients import client_of
 from chinese_llm_rag.app.server.metrics import CONTENT_TYPE, Metrics
-from chinese_llm_rag.app.server.replies import error_dict, error_responses
+from chinese_llm_rag.app.server.replies import FailedRequestError, error_dict, error_responses
 from chinese_llm_rag.app.server.streams import DONE, EVENT_STREAM, begun, event, event_reply, until_gone, unwrap
 from chinese_llm_rag.app.views import DocumentView, Understood, answer_dict, name_of, passage_dict
 from chinese_llm_rag.language import say
@@ -218,7 +218,7 @@ class BaseRoutes:
         pieces = self._controller.ask(
             kb, body.question, client=client_of(request, body.user), sampling=body.sampling(), options=body.options()
         )
-        started = await begun(request, pieces)
+        started: AsyncGenerator[Answer | Understood | Failure, None] = await begun(request, pieces)
         if body.stream:
             return event_reply(self._ask_events(started, kb))
         answer, query = await until_gone(request, _whole(started))
@@ -302,9 +302,10 @@ async def _whole(pieces: AsyncGenerator[Answer | Understood | Failure, None]) ->
     answer, query = Answer(), None
     async with aclosing(pieces):
         async for piece in pieces:
-            told = unwrap(piece)
-            if isinstance(told, Understood):
-                query = told.query
+            if isinstance(piece, Failure):
+                raise FailedRequestError(piece)
+            if isinstance(piece, Understood):
+                query = piece.query
             else:
-                answer += told
+                answer += piece
     return answer, query
