@@ -124,7 +124,7 @@ def memory(home: Path) -> None:
             elif kind == 1:
                 reply = httpx.post(f"{server.v1}/kb/default/search", json={"query": f"绿茶 {number}"}, timeout=60)
             elif kind == 2:
-                body = {"question": f"龙井茶属于什么茶？{'？' * (number % 7)}", "max_tokens": 4}
+                body = {"question": f"龙井茶属于什么茶？{'？' * (number % 7)}", "max_tokens": 2}
                 reply = httpx.post(f"{server.v1}/kb/default/ask", json=body, timeout=120)
             else:
                 reply = httpx.post(
@@ -132,17 +132,15 @@ def memory(home: Path) -> None:
                 )
             assert reply.status_code == 200, reply.text
 
-        sizes = {}
+        sizes: list[float] = []
         started = time.perf_counter()
         for number in range(REQUESTS + 1):
-            if number in (REQUESTS // 5, REQUESTS // 2, REQUESTS):
-                sizes[number] = process.memory_info().rss / 1e6
+            if number and number % (REQUESTS // 5) == 0:
+                sizes.append(process.memory_info().rss / 1e6)
+                growth = 100 * (sizes[-1] / sizes[0] - 1)
+                seconds = time.perf_counter() - started
+                print(f"{number} requests in {seconds:.0f} s: {sizes[-1]:.1f} MB, {growth:+.2f}%", flush=True)
             one(number)
-        seconds = time.perf_counter() - started
-    first, *_, last = sizes.values()
-    shown = ", ".join(f"{size:.1f} MB after {n}" for n, size in sizes.items())
-    growth = f"{100 * (last / first - 1):+.2f}% since {REQUESTS // 5}"
-    print(f"{REQUESTS} requests in {seconds:.0f} s: {shown}; growth {growth}")
 
 
 @contextmanager

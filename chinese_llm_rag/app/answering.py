@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -21,6 +21,7 @@ from chinese_llm_rag.app.limits import Limits
 from chinese_llm_rag.app.sampling import AskOptions, Sampling
 from chinese_llm_rag.app.shared_model import SharedModel
 from chinese_llm_rag.app.usage import UsageCounter
+from chinese_llm_rag.app.views import Understood
 from chinese_llm_rag.knowledge_base import FurnitureRecord, KnowledgeBase
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM
@@ -30,6 +31,9 @@ from chinese_llm_rag.llms.conversation import Turn
 from chinese_llm_rag.llms.stopping import StopCutter
 from chinese_llm_rag.schema import Answer, Passage
 from chinese_llm_rag.settings import Settings
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.chains.conversation import Reply
 
 _MESSAGES: dict[str, type[BaseMessage]] = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
@@ -111,17 +115,18 @@ class Answering:
 
     async def ask(
         self, kb: str, question: str, client: str, sampling: Sampling, options: AskOptions
-    ) -> AsyncGenerator[Answer, None]:
+    ) -> AsyncGenerator[Answer | Understood, None]:
         """Pieces of an answer out of a knowledge base, which add up to it."""
         self._bases.require(kb)
         settings = self._settings(kb, options)
         async with self._model_turn(client) as llm, self.using(kb) as base:
             given = llm.model_copy(update=sampling.given()) if sampling.given() else llm
             counter = UsageCounter()
-            answer = wiring.build_qa(settings, base, given).astream(question, {"callbacks": [counter]})
-            async with aclosing(_stopped(answer, options)) as pieces:
+            asked = {"question": question, "history": list(options.history)}
+            replies = wiring.build_conversation(settings, base, given).astream(asked, {"callbacks": [counter]})
+            async with aclosing(_stopped(_answers(replies), options)) as pieces:
                 async for piece in pieces:
-                    yield replace(piece, usage={})
+                    yield replace(piece, usage={}) if isinstance(piece, Answer) else piece
             yield Answer(usage=counter.usage)
 
     # --- the indexes ----------------------------------------------------------------------------
@@ -184,7 +189,19 @@ def _plain(llm: BaseLanguageModel[Any]) -> ChineseAlpacaLLM:
     )
 
 
-async def _stopped(pieces: AsyncIterator[Answer], options: AskOptions) -> AsyncGenerator[Answer, None]:
+async def _answers(replies: "AsyncIterator[Reply]") -> AsyncGenerator[Answer | Understood, None]:
+    """The pieces of the answer, after the question as it was understood, where that is not as it was asked."""
+    told = False
+    async for reply in replies:
+        if reply.rewritten_by is not None and reply.query and not told:
+            told = True
+            yield Understood(reply.query)
+        yield reply.answer
+
+
+async def _stopped(
+    pieces: AsyncIterator[Answer | Understood], options: AskOptions
+) -> AsyncGenerator[Answer | Understood, None]:
     """The pieces up to a stop string."""
     if not options.stop:
         async for piece in pieces:
@@ -192,6 +209,9 @@ async def _stopped(pieces: AsyncIterator[Answer], options: AskOptions) -> AsyncG
         return
     cutter = StopCutter(options.stop)
     async for piece in pieces:
+        if isinstance(piece, Understood):
+            yield piece
+            continue
         last = bool(piece.passages or piece.refused or piece.sentences)
         text = cutter.feed(piece.text)
         if last and not cutter.stopped:

@@ -28,7 +28,7 @@ from chinese_llm_rag.settings import Settings
 if TYPE_CHECKING:
     from chinese_llm_rag.app.pictures import PageMarks
     from chinese_llm_rag.app.shared_model import ModelState
-    from chinese_llm_rag.app.views import BaseView, DocumentView
+    from chinese_llm_rag.app.views import BaseView, DocumentView, Understood
     from chinese_llm_rag.app.works import Works
     from chinese_llm_rag.doctor import ModelReport
     from chinese_llm_rag.knowledge_base import FurnitureRecord
@@ -161,8 +161,8 @@ class Controller:
         client: str,
         sampling: Sampling = AS_SET_UP,
         options: AskOptions = USUAL,
-    ) -> "AsyncGenerator[Answer | Failure, None]":
-        """An answer out of a knowledge base, in pieces that add up."""
+    ) -> "AsyncGenerator[Answer | Understood | Failure, None]":
+        """An answer out of a knowledge base, in pieces that add up; what was understood comes first."""
         return self._stream(lambda works: works.answering.ask(kb, question, client, sampling, options))
 
     # --- the indexes ----------------------------------------------------------------------------

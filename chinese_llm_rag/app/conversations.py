@@ -17,13 +17,15 @@ from typing import Any, Literal
 from chinese_llm_rag.app.controller import Controller
 from chinese_llm_rag.app.failures import Failure
 from chinese_llm_rag.app.names import base_name
-from chinese_llm_rag.app.views import answer_dict
+from chinese_llm_rag.app.sampling import AskOptions
+from chinese_llm_rag.app.views import Understood, answer_dict
 from chinese_llm_rag.language import say
 from chinese_llm_rag.schema import Answer
 
 TurnState = Literal["running", "done", "stopped", "failed"]
 _SAVE_EVERY_S = 1.0
 _TITLE_CHARS = 40
+_MOST_RECALLED = 20
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Exchange:
     """A question and what has come of its answer.
 
     Attributes:
+        query: the question as it stands by itself, where it leans on earlier ones.
         text: of the answer so far.
         answer: the whole of it, as the server gives it; None while it runs and where it failed.
         trouble: why it failed.
@@ -38,6 +41,7 @@ class Exchange:
     """
 
     question: str
+    query: str = ""
     text: str = ""
     state: TurnState = "running"
     answer: dict[str, Any] | None = None
@@ -147,8 +151,13 @@ class Conversations:
         self, conversation: Conversation, exchange: Exchange, client: str, seconds: Callable[[], float]
     ) -> None:
         whole, saved = Answer(), 0.0
-        async with aclosing(self._controller.ask(conversation.kb, exchange.question, client=client)) as pieces:
+        options = AskOptions(history=_history(conversation))
+        answer = self._controller.ask(conversation.kb, exchange.question, client=client, options=options)
+        async with aclosing(answer) as pieces:
             async for piece in pieces:
+                if isinstance(piece, Understood):
+                    exchange.query = piece.query
+                    continue
                 if isinstance(piece, Failure):
                     exchange.state = "failed"
                     exchange.trouble = " ".join(filter(None, (piece.message, piece.hint)))
@@ -175,6 +184,12 @@ class Conversations:
         }
         draft.write_text(json.dumps(values, ensure_ascii=False), encoding="utf-8")
         draft.replace(self._folder / f"{conversation.id}.json")
+
+
+def _history(conversation: Conversation) -> tuple[tuple[str, str], ...]:
+    """What was said before the last question."""
+    before = conversation.exchanges[:-1][-_MOST_RECALLED:]
+    return tuple((e.query or e.question, e.text) for e in before if e.state in ("done", "stopped") and e.text)
 
 
 def _read(file: Path) -> Conversation | None:

@@ -30,11 +30,13 @@ class AskOptions:
         k: passages to find.
         mode: of searching.
         stop: strings at which the answer ends.
+        history: earlier questions with their answers, oldest first, which a question may lean on.
     """
 
     k: int | None = None
     mode: str | None = None
     stop: tuple[str, ...] = ()
+    history: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

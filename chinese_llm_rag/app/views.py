@@ -49,6 +49,13 @@ class BaseView:
     n_waiting: int
 
 
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A question that leans on earlier ones, as it stands by itself; comes before the answer."""
+
+    query: str
+
+
 def document_view(record: "FileRecord", folder: Path, job: Job | None) -> DocumentView:
     """A file of the manifest.
 

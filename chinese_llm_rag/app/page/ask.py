@@ -94,6 +94,10 @@ class AskView:
         words = self._window.words
         with ui.element("article").classes("exchange"):
             ui.label(exchange.question).classes("question")
+            if exchange.query and exchange.query != exchange.question:
+                ui.label(words(f"Searched as: {exchange.query}", f"检索用的问题：{exchange.query}")).classes(
+                    "text-sm opacity-70"
+                )
             if exchange.state == "running":
                 self._growing = ui.label(exchange.text).classes("answer").props("aria-live=polite")
                 return

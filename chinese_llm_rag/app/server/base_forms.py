@@ -30,6 +30,13 @@ class SearchRequest(Strict):
     mode: _Mode | None = None
 
 
+class EarlierExchange(Strict):
+    """A question that was asked before, and its answer."""
+
+    question: _Query
+    answer: str = Field(max_length=100_000)
+
+
 class AskRequest(SamplingFields):
     """POST /v1/kb/{kb}/ask."""
 
@@ -37,10 +44,14 @@ class AskRequest(SamplingFields):
     k: _K | None = Field(None, description="how many passages to find")
     mode: _Mode | None = None
     stream: bool = False
+    history: list[EarlierExchange] = Field(
+        [], max_length=100, description="what the question may lean on, oldest first"
+    )
 
     def options(self) -> AskOptions:
         """How the knowledge base is asked."""
-        return AskOptions(self.k, self.mode, self.stops())
+        history = tuple((exchange.question, exchange.answer) for exchange in self.history)
+        return AskOptions(self.k, self.mode, self.stops(), history)
 
 
 class SummaryRequest(Strict):
@@ -182,8 +193,9 @@ class SentenceReply(BaseModel):
 
 
 class AnswerReply(BaseModel):
-    """An answer; `refused` where the documents do not say."""
+    """An answer; `refused` where the documents do not say, `query` as the question was understood by its history."""
 
+    query: str | None
     text: str
     refused: bool
     reason: str | None

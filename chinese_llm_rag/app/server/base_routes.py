@@ -38,9 +38,9 @@ from chinese_llm_rag.app.server.base_forms import (
 )
 from chinese_llm_rag.app.server.clients import client_of
 from chinese_llm_rag.app.server.metrics import CONTENT_TYPE, Metrics
-from chinese_llm_rag.app.server.replies import error_dict, error_responses
+from chinese_llm_rag.app.server.replies import FailedRequestError, error_dict, error_responses
 from chinese_llm_rag.app.server.streams import DONE, EVENT_STREAM, begun, event, event_reply, until_gone, unwrap
-from chinese_llm_rag.app.views import DocumentView, answer_dict, name_of, passage_dict
+from chinese_llm_rag.app.views import DocumentView, Understood, answer_dict, name_of, passage_dict
 from chinese_llm_rag.language import say
 from chinese_llm_rag.schema import Answer
 
@@ -218,25 +218,31 @@ class BaseRoutes:
         pieces = self._controller.ask(
             kb, body.question, client=client_of(request, body.user), sampling=body.sampling(), options=body.options()
         )
-        started = await begun(request, pieces)
+        started: AsyncGenerator[Answer | Understood | Failure, None] = await begun(request, pieces)
         if body.stream:
             return event_reply(self._ask_events(started, kb))
-        answer = await until_gone(request, _whole(started))
+        answer, query = await until_gone(request, _whole(started))
         self._count(answer)
-        return AnswerReply(**answer_dict(answer, self._controller.documents_folder(kb)))
+        return AnswerReply(query=query, **answer_dict(answer, self._controller.documents_folder(kb)))
 
-    async def _ask_events(self, pieces: AsyncGenerator[Answer | Failure, None], kb: str) -> AsyncGenerator[str, None]:
-        whole = Answer()
+    async def _ask_events(
+        self, pieces: AsyncGenerator[Answer | Understood | Failure, None], kb: str
+    ) -> AsyncGenerator[str, None]:
+        whole, query = Answer(), None
         async with aclosing(pieces):
             async for piece in pieces:
                 if isinstance(piece, Failure):
                     yield event(error_dict(piece))
                     return
+                if isinstance(piece, Understood):
+                    query = piece.query
+                    yield event({"query": query})
+                    continue
                 whole += piece
                 if piece.text:
                     yield event({"text": piece.text})
         self._count(whole)
-        yield event({"answer": answer_dict(whole, self._controller.documents_folder(kb))})
+        yield event({"answer": {"query": query, **answer_dict(whole, self._controller.documents_folder(kb))}})
         yield DONE
 
     def _count(self, answer: Answer) -> None:
@@ -291,9 +297,15 @@ async def _body(request: Request) -> AsyncIterator[bytes]:
         raise RefusedError(kind, str(error.detail)) from None
 
 
-async def _whole(pieces: AsyncGenerator[Answer | Failure, None]) -> Answer:
-    answer = Answer()
+async def _whole(pieces: AsyncGenerator[Answer | Understood | Failure, None]) -> tuple[Answer, str | None]:
+    """The answer, and the question as it was understood."""
+    answer, query = Answer(), None
     async with aclosing(pieces):
         async for piece in pieces:
-            answer += unwrap(piece)
-    return answer
+            if isinstance(piece, Failure):
+                raise FailedRequestError(piece)
+            if isinstance(piece, Understood):
+                query = piece.query
+            else:
+                answer += piece
+    return answer, query

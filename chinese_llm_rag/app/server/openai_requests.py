@@ -46,12 +46,16 @@ class Message(Strict):
     name: str | None = Field(None, description="accepted, without effect")
     refusal: str | None = Field(None, description="accepted, without effect")
 
+    @property
+    def text(self) -> str:
+        """Its words."""
+        return self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+
     def turn(self) -> "Turn":
         """The message as the model's template takes it."""
         from chinese_llm_rag.llms.conversation import Turn  # noqa: PLC0415  (heavy)
 
-        text = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        return Turn("system" if self.role in ("system", "developer") else self.role, text)  # type: ignore[arg-type]
+        return Turn("system" if self.role in ("system", "developer") else self.role, self.text)  # type: ignore[arg-type]
 
 
 class StreamOptions(Strict):
@@ -185,7 +189,7 @@ class ChatRequest(GenerationFields):
 
     def options(self) -> AskOptions:
         """How the knowledge base is asked."""
-        return AskOptions(self.k, self.mode, self.stops())
+        return AskOptions(self.k, self.mode, self.stops(), _exchanges(self.messages))
 
 
 class CompletionRequest(GenerationFields):
@@ -225,6 +229,19 @@ class EmbeddingRequest(Strict):
     def texts(self) -> list[str]:
         """The texts."""
         return [self.input] if isinstance(self.input, str) else self.input
+
+
+def _exchanges(messages: list[Message]) -> tuple[tuple[str, str], ...]:
+    """Questions before the last message, each with the answer that follows it."""
+    found, question = [], None
+    for message in messages[:-1]:
+        text = message.text
+        if message.role == "user":
+            question = text
+        elif message.role == "assistant" and question is not None:
+            found.append((question, text))
+            question = None
+    return tuple(found)
 
 
 def _with_max_tokens(sampling: Sampling, max_tokens: int) -> Sampling:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from chinese_llm_rag.app.failures import Failure
 from chinese_llm_rag.app.rendering import sources_text
 from chinese_llm_rag.app.server.openai_replies import Usage
-from chinese_llm_rag.app.views import answer_dict
+from chinese_llm_rag.app.views import Understood, answer_dict
 from chinese_llm_rag.llms.backend import TextChunk, TokenLogprob
 from chinese_llm_rag.schema import Answer
 
@@ -68,7 +68,7 @@ async def said_by_model(chunks: AsyncGenerator[TextChunk | Failure, None]) -> As
 
 
 async def said_by_base(
-    pieces: AsyncGenerator[Answer | Failure, None], folder: Path, *, sources: bool, max_tokens: int | None
+    pieces: AsyncGenerator[Answer | Understood | Failure, None], folder: Path, *, sources: bool, max_tokens: int | None
 ) -> AsyncGenerator[Said | Failure, None]:
     """A knowledge base's pieces.
 
@@ -78,17 +78,20 @@ async def said_by_base(
         sources: whether what the answer rests on is said below it.
         max_tokens: that were asked for, which is how an answer that was cut is known.
     """
-    whole = Answer()
+    whole, query = Answer(), None
     async with aclosing(pieces):
         async for piece in pieces:
             if isinstance(piece, Failure):
                 yield piece
                 return
+            if isinstance(piece, Understood):
+                query = piece.query
+                continue
             whole += piece
             if piece.text:
                 yield Said(piece.text)
     n_tokens = whole.usage.get("output_tokens", 0)
-    answer = answer_dict(whole, folder)
+    answer = {**answer_dict(whole, folder), "query": query}
     yield Said(
         sources_text(answer) if sources else "",
         whole.usage.get("input_tokens", 0),
