@@ -89,7 +89,7 @@ class QACourse:
         return plan(
             model.window,
             lambda passages, turns: model.count(model.prompt(asked, passages, turns)),
-            readings(documents, wider, asked.question),
+            list(readings(documents, wider, asked.question)),
             asked.history,
             order="rank" if model.style.extracts else self.order,
             question=asked.question,
