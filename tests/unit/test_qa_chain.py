@@ -65,8 +65,8 @@ def test_a_chat_model_is_asked_with_numbered_passages_in_a_system_and_a_user_tur
     chain.invoke("龙井茶属于什么茶？")
     [(prompt, _)] = backend.history
     text = prompt if isinstance(prompt, str) else "".join(prompt)
-    assert text.startswith("[INST] <<SYS>>\nYou are a helpful assistant. 你是一个乐于助人的助手。\n你只根据")
-    assert f"【资料开始】\n[1] {TEA}\n\n[2] {RIVER}\n【资料结束】" in text
+    assert text.startswith("[INST] <<SYS>>\n你是一个严谨的文档问答助手")
+    assert f"[1] {TEA}\n\n[2] {RIVER}" in text
     assert text.endswith(" [/INST]")
 
 
@@ -195,7 +195,7 @@ def test_a_question_longer_than_the_window_is_refused_before_anything_is_searche
         build_qa_chain(Never(), model).invoke("龙井茶" * 200)
 
 
-@pytest.mark.parametrize("question", [None, 5, {"question": 5}])
+@pytest.mark.parametrize("question", [None, 5, {"question": "龙井茶"}])
 def test_what_is_no_text_is_no_question(question):
     with pytest.raises(ConfigError, match="expected a str"):
         chat("无。")[0].invoke(question)
