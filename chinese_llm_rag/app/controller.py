@@ -23,7 +23,7 @@ from chinese_llm_rag.knowledge_base.named import base_names
 from chinese_llm_rag.language import say
 from chinese_llm_rag.models import PACKAGED
 from chinese_llm_rag.offline import forbid_calling_home
-from chinese_llm_rag.settings import Settings
+from chinese_llm_rag.settings import FILE_NAME, Settings
 
 if TYPE_CHECKING:
     from chinese_llm_rag.app.pictures import PageMarks
@@ -91,6 +91,11 @@ class Controller:
     def documents_folder(self, kb: str) -> Path:
         """Where what was uploaded to a base lies."""
         return self.settings.home / "documents" / base_name(kb)
+
+    @property
+    def is_first_start(self) -> bool:
+        """Whether nobody has chosen a model or taken in a document yet."""
+        return not self.base_names() and not (self.settings.home / FILE_NAME).exists()
 
     def health(self) -> Health:
         """How the program is; never waits."""

@@ -66,7 +66,7 @@ def desktop(
     listener = bind("127.0.0.1", settings.serve_port)
     address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     controller = Controller(settings, Limits.of(settings))
-    application = build_application(controller, Policy(), settle_s=_SETTLE_S)
+    application = build_application(controller, Policy(), settle_s=_SETTLE_S, load=not controller.is_first_start)
     add_page(application, controller)
 
     def ready() -> None:

@@ -1,12 +1,15 @@
 """Turn a model that comes as a Python package into a GGUF file that a runtime can map into memory."""
 
 import os
+import threading
 from pathlib import Path
 
 from chinese_llm_rag._optional import optional_import
 from chinese_llm_rag.errors import ConfigError, ModelLoadError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.models import PACKAGED, PackagedModel, packaged_model
+
+_ASSEMBLING = threading.Lock()
 
 
 def packaged_model_path(name: str, folder: Path) -> Path:
@@ -27,8 +30,9 @@ def packaged_model_path(name: str, folder: Path) -> Path:
             setting="model",
         )
     target = folder / model.file_name
-    if not _is_whole(target, model):
-        _assemble(model, target)
+    with _ASSEMBLING:  # two threads would write the same unfinished file
+        if not _is_whole(target, model):
+            _assemble(model, target)
     return target
 
 

@@ -112,7 +112,7 @@ def test_a_transcript_numbers_its_sources_and_makes_no_markup_of_what_was_said()
         ],
         "citations": [{"sentence": 0, **quote}, {"sentence": 0, **quote}],
     }
-    exchange = Exchange("<img src=x>\n# 什么*茶*？", "绿茶。红茶。", "done", answer)
+    exchange = Exchange("<img src=x>\n# 什么*茶*？", text="绿茶。红茶。", state="done", answer=answer)
     text = markdown_of(Conversation("默认", exchanges=[exchange]))
     assert "绿茶。 \\[1\\]红茶。 (no support found)" in text
     assert "1. \\<b\\>.md, page 1: “\\# 绿茶”" in text

@@ -152,13 +152,13 @@ async def test_search_ask_and_pages_of_a_base(api):
 async def test_a_question_that_leans_on_an_earlier_one_is_searched_as_it_stands_by_itself(api):
     await taken_in(api)
     history = [{"question": "龙井茶属于什么茶？", "answer": "属于绿茶。"}]
-    body = {"question": "它的保质期呢？", "history": history}
+    body = {"question": "那它产于哪里？", "history": history}
     answer = (await api.post("/v1/kb/default/ask", json=body)).json()
     assert "龙井茶" in answer["query"]
     streamed = events((await api.post("/v1/kb/default/ask", json={**body, "stream": True})).text)
     assert streamed[0] == {"query": answer["query"]}
     assert streamed[-2] == {"answer": answer}
-    said = [("user", "龙井茶属于什么茶？"), ("assistant", "属于绿茶。"), ("user", "它的保质期呢？")]
+    said = [("user", "龙井茶属于什么茶？"), ("assistant", "属于绿茶。"), ("user", "那它产于哪里？")]
     asked = {"model": "kb:default", "messages": [{"role": role, "content": text} for role, text in said]}
     reply = (await api.post("/v1/chat/completions", json=asked)).json()
     assert reply["answer"]["query"] == answer["query"]

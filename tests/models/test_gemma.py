@@ -52,6 +52,24 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("packaged")
 
 
+def test_two_threads_that_want_it_at_once_get_one_whole_file(tmp_path):
+    found: list[Path | Exception] = []
+
+    def want() -> None:
+        try:
+            found.append(packaged_model_path("gemma-3-270m-base", tmp_path))
+        except ModelLoadError as error:
+            found.append(error)
+
+    threads = [threading.Thread(target=want) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [tmp_path / PACKAGED[0].file_name] * 2
+    assert [path.name for path in tmp_path.iterdir()] == [PACKAGED[0].file_name]
+
+
 @pytest.fixture(scope="module")
 def backend(models_folder: Path) -> Iterator[LlamaCppBackend]:
     loaded = LlamaCppBackend(packaged_model_path("gemma-3-270m-base", models_folder), context_window=2048)

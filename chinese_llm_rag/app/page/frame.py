@@ -14,7 +14,6 @@ from chinese_llm_rag.app.page.settings import SettingsView
 from chinese_llm_rag.app.page.summarise import SummariseView
 from chinese_llm_rag.app.page.window import Window
 from chinese_llm_rag.app.page.words import Words
-from chinese_llm_rag.settings import FILE_NAME
 
 _TABS = ("library", "ask", "search", "summarise", "settings")
 _ICONS = ("folder", "question_answer", "search", "summarize", "settings")
@@ -31,7 +30,7 @@ async def build_window(controller: Controller, conversations: Conversations, wor
     ui.colors(primary="#1b5fa6")  # white on it is read at any size
     ui.dark_mode(None if light == "auto" else light == "dark")
     window = Window(controller, conversations, words)
-    if not controller.base_names() and not (controller.settings.home / FILE_NAME).exists():
+    if controller.is_first_start:
         _guide(window)
     else:
         _views(window)

@@ -28,6 +28,7 @@ def build_application(
     policy: Policy = Policy(),  # noqa: B008  (frozen)
     *,
     settle_s: float = 0.0,
+    load: bool = True,
 ) -> FastAPI:
     """The application; the controller begins and ends with it.
 
@@ -35,12 +36,13 @@ def build_application(
         controller: what it stands over.
         policy: who may come in.
         settle_s: how long to wait before models and bases are loaded, which slows a page that is just being shown.
+        load: whether the model is loaded before anybody asks.
     """
     metrics = Metrics(controller.health, lambda: Counter(job.state for job in controller.jobs()))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        beginning = asyncio.create_task(_begin(controller, settle_s))
+        beginning = asyncio.create_task(_begin(controller, settle_s, load=load))
         yield
         beginning.cancel()
         await asyncio.to_thread(controller.close)
@@ -62,10 +64,11 @@ def build_application(
     return app
 
 
-async def _begin(controller: Controller, settle_s: float) -> None:
+async def _begin(controller: Controller, settle_s: float, *, load: bool) -> None:
     await asyncio.sleep(settle_s)
     await controller.resume()
-    await controller.load_model()
+    if load:
+        await controller.load_model()
 
 
 def _openapi(app: FastAPI, *, needs_token: bool) -> dict[str, Any]:
