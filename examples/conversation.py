@@ -22,8 +22,8 @@ from chinese_llm_rag.chains.conversation import session_markdown
 from chinese_llm_rag.llms.packaged import packaged_model_path
 from chinese_llm_rag.settings import load_settings
 
-SAMPLE = "南桥社区羽毛球场的租金是每小时四十元。乒乓球台的租金是每小时十五元。羽毛球场需要提前一天预约。"
-QUESTIONS = ("羽毛球场的租金是多少？", "那乒乓球台呢？")
+SAMPLE = "南桥社区活动室每周二和周四开放，羽毛球场需要提前一天预约。乒乓球拍可以免费借用，押金五十元。"
+QUESTIONS = ("乒乓球拍可以免费借用吗？", "押金是多少？")
 
 
 def main() -> None:

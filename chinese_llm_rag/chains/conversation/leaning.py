@@ -39,6 +39,10 @@ _BESIDE = re.compile(r"^(?:除此之外|除此以外|除此而外|此外|除了�
 _SUPPOSES = re.compile(r"^(?:如果|要是|假如|假设|万一)")
 _DEFINES = re.compile(r"^(?:什么(?:是|叫)|何谓|何为|谁是)|(?:是什么意思|指什么|指的是什么|怎么定义)$")
 _ALSO = re.compile(r"也(?:是|一样|如此|同样|适用|可以|行|要|算|能|包括|属于)吗?$")
+# A predicate whose subject is left out.
+_BEGINS_WITH_PREDICATE = re.compile(
+    r"^(?:是(?![谁否]|不是|什么)|属于|享年|有(?=什么|哪|几|多少|何)|(?:位于|由)(?=什么|哪|何)|被(?=谁|哪|什么|何|称|认为|誉))"
+)
 _QUOTES = re.compile(r"[《「『“\"]")
 # The word itself that was named, as in “胜任力”这个词.
 _NAMED_WORD = re.compile(r"(?:[》」』”\"]|[a-z0-9])这(?:个|一)?(?=[词字名概])")
@@ -102,7 +106,7 @@ def _is_ellipsis(text: str, *, connected: bool) -> bool:
     if _DEFINES.search(text) or _QUOTES.search(text):
         return False
     rest = phrases.named(text)
-    if not rest:
+    if not rest or _BEGINS_WITH_PREDICATE.match(text):
         return True
     single = len(rest) == 1 and phrases.han_count(rest) == 1
     return single and not text.startswith(f"{rest}是") and (connected or not text.startswith(rest))
