@@ -184,12 +184,19 @@ class CitationReply(CitedPassage):
 
 
 class SentenceReply(BaseModel):
-    """A sentence of the answer; start and end are characters of the answer's text."""
+    """A sentence of the answer; start and end are characters of the answer's text.
+
+    `coverage` is the share of its words that the evidence holds, `unfound` are its numbers, dates and names that do
+    not stand where its words stand, `contradicted_by` the places that say otherwise.
+    """
 
     start: int
     end: int
     text: str
     supported: bool
+    coverage: float
+    unfound: list[str]
+    contradicted_by: list[CitedPassage]
 
 
 class AnswerReply(BaseModel):
@@ -199,10 +206,14 @@ class AnswerReply(BaseModel):
     text: str
     refused: bool
     reason: str | None
+    strategy: str
     sentences: list[SentenceReply]
+    removed: list[SentenceReply]
+    withheld: str
     citations: list[CitationReply]
     passages: list[CitedPassage]
     dropped: list[PassageReply]
+    turns_dropped: int
     usage: dict[str, int]
 
 
