@@ -146,7 +146,7 @@ def test_a_follow_up_is_asked_about_what_was_asked_before_and_the_conversation_i
     first, second, *kept = example("conversation.py").splitlines()
     assert first.startswith("乒乓球拍可以免费借用吗？ -> 乒乓球拍可以免费借用吗？ -> ")
     assert second.startswith("押金是多少？ -> 乒乓球拍的押金是多少？ -> ")
-    assert "五十元" in second
+    assert "五十元" in second or "50元" in second
     assert "## 2. 押金是多少？" in kept
 
 
