@@ -110,6 +110,8 @@ def answer_dict(answer: Answer, folder: Path) -> dict[str, Any]:
     values = answer.to_dict()
     for key in ("citations", "passages", "dropped"):
         values[key] = [_with_document(entry, folder) for entry in values[key]]
+    for sentence in (*values["sentences"], *values["removed"]):
+        sentence["contradicted_by"] = [_with_document(entry, folder) for entry in sentence["contradicted_by"]]
     return values
 
 
