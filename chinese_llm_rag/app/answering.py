@@ -216,10 +216,6 @@ async def _stopped(
         text = cutter.feed(piece.text)
         if last and not cutter.stopped:
             text += cutter.flush()
-        yield Answer(text, *_rest(piece))
+        yield replace(piece, text=text)
         if cutter.stopped:
             return
-
-
-def _rest(piece: Answer) -> tuple[Any, ...]:
-    return piece.sentences, piece.passages, piece.dropped, piece.refused, piece.reason, piece.usage

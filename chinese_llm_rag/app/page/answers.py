@@ -28,12 +28,24 @@ def show_answer(window: Window, evidence: EvidencePanel, answer: dict[str, Any])
                     ui.label(words(" (no support found)", "（没有找到依据）")).classes("sentence unsupported-note")
                 for number in numbers:
                     _citation(window, evidence, number, places[number - 1])
+                for place in sentence.get("contradicted_by", ()):
+                    _contradiction(window, evidence, place)
         if answer["refused"]:
             ui.label(answer["reason"] or "").classes("text-sm opacity-70")
+            if answer.get("withheld"):
+                said = words("The model said: ", "模型的回答：")
+                ui.label(f"{said}{answer['withheld']}").classes("text-sm opacity-70 unsupported")
         for number, place in enumerate(places, 1):
             with ui.row().classes("source no-wrap gap-2"):
                 _citation(window, evidence, number, place)
                 ui.label(f"{place_of(place)}{words(': ', '：')}“{shortened(place['text'])}”").classes("text-sm")
+
+
+def _contradiction(window: Window, evidence: EvidencePanel, place: dict[str, Any]) -> None:
+    label = window.words("Another place says otherwise", "另有一处说法不同")
+    ui.button("≠", on_click=lambda: evidence.show(place)).props(
+        f'dense unelevated size=sm color=warning text-color=black title="{label}" aria-label="{label}"'
+    ).classes("citation").props("data-part=contradiction")
 
 
 def _citation(window: Window, evidence: EvidencePanel, number: int, place: dict[str, Any]) -> None:

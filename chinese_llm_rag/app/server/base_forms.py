@@ -194,9 +194,9 @@ class SentenceReply(BaseModel):
     end: int
     text: str
     supported: bool
-    coverage: float
-    unfound: list[str]
-    contradicted_by: list[CitedPassage]
+    coverage: float = Field(description="share of its words that the evidence holds, 0..1")
+    unfound: list[str] = Field(description="its numbers, dates and names that do not stand where its words stand")
+    contradicted_by: list[CitedPassage] = Field(description="places that say otherwise")
 
 
 class AnswerReply(BaseModel):
@@ -206,14 +206,14 @@ class AnswerReply(BaseModel):
     text: str
     refused: bool
     reason: str | None
-    strategy: str
+    strategy: str = Field(description="how the answer was made")
     sentences: list[SentenceReply]
-    removed: list[SentenceReply]
-    withheld: str
+    removed: list[SentenceReply] = Field(description="sentences that were taken out; offsets in what the model said")
+    withheld: str = Field(description="what the model said, where that is not borne out")
     citations: list[CitationReply]
     passages: list[CitedPassage]
     dropped: list[PassageReply]
-    turns_dropped: int
+    turns_dropped: int = Field(description="turns of the history that did not fit")
     usage: dict[str, int]
 
 
