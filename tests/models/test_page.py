@@ -205,7 +205,7 @@ def test_words_are_found_as_they_are_typed(page):
 
 def test_a_document_is_summarised_with_its_sources(page):
     page.tab("summarise")
-    next(box for box in page.find(".q-checkbox") if "只摘录原句" in box.text and box.is_displayed()).click()
+    page.wait(lambda: [b for b in page.find(".q-checkbox") if b.is_displayed() and "只摘录原句" in b.text])[0].click()
     page.click("summarise")
     page.wait(lambda: page.part("summary").find_elements("css selector", ".citation"), 120)
     assert "依据覆盖" in page.text()
