@@ -15,6 +15,7 @@ from chinese_llm_rag.language import say
 from chinese_llm_rag.schema import Answer, AnswerSentence, Citation, Passage
 
 if TYPE_CHECKING:
+    from chinese_llm_rag.chains.rendered import RenderedPrompt
     from chinese_llm_rag.knowledge_base import (
         FileOutcome,
         FileRecord,
@@ -160,9 +161,14 @@ def print_answer(pieces: Iterator[Answer]) -> Answer:
         out(piece.text, end="")
         whole += piece
     out()
+    _note_removed(whole)
     if whole.refused:
         note(say(f"refused: {whole.reason}", f"未作答：{whole.reason}"))
         return whole
+    if whole.reason:
+        note(say(f"note: {whole.reason}", f"注意：{whole.reason}"))
+    if whole.strategy == "extractive":
+        note(say("no model was asked: these are sentences of the documents", "未使用模型：以上是文档中的原句"))
     if not whole.citations:
         note(say("warning: no passage supports this answer", "警告：没有段落支持这个回答"))
     for sentence in whole.sentences:
@@ -175,6 +181,28 @@ def print_answer(pieces: Iterator[Answer]) -> Answer:
             )
         )
     return whole
+
+
+def _note_removed(answer: Answer) -> None:
+    """What the model said and is not in the answer, and what speaks against it."""
+    for sentence in answer.removed:
+        note(say(f"left out: {sentence.text}", f"已略去：{sentence.text}"))
+        for citation in sentence.contradicted_by:
+            note(say(f"  the documents say otherwise: {place_of(citation)}", f"  文档中另有说法：{place_of(citation)}"))
+            note(f"      “{_shortened(citation.quote)}”")
+
+
+def print_prompts(prompts: "Iterable[RenderedPrompt]", *, json: bool) -> None:
+    """Prompts letter by letter, each with its tokens."""
+    shown = list(prompts)
+    if json:
+        out_json([{"text": prompt.text, "n_tokens": prompt.n_tokens} for prompt in shown])
+        return
+    for prompt in shown:
+        out(prompt.text)
+        note(say(f"{prompt.n_tokens} tokens", f"{prompt.n_tokens} 个 token"))
+    if not shown:
+        note(say("no model is asked this question", "这个问题不会询问模型"))
 
 
 def _print_sentence(sentence: AnswerSentence, *, named: bool) -> None:

@@ -3,6 +3,7 @@
 A runtime is one branch here and one file in llms.
 """
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,6 +28,19 @@ _FOREIGN: dict[RuntimeName, tuple[str, ...]] = {
         *("dtype", "device_map", "attn_implementation", "quantization"),
     ),
 }
+
+# What temperature, repetition_penalty and max_tokens are where the user set none.
+_SAMPLING: dict[Literal["chat", "base"], dict[str, Any]] = {
+    "chat": {"temperature": 0.2, "repetition_penalty": 1.1, "max_tokens": 400},
+    "base": {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 64},
+}
+
+
+def sampling_of(settings: Settings, kind: Literal["chat", "base"]) -> dict[str, Any]:
+    """How a model is sampled: what the user set, and what suits its kind where nothing is set."""
+    recommended = _SAMPLING[kind]
+    own = {name: value for name in recommended if (value := getattr(settings, name)) is not None}
+    return {**recommended, "top_k": settings.top_k, "top_p": settings.top_p, "seed": settings.seed, **own}
 
 
 def build_backend(settings: Settings) -> "Backend":
@@ -62,6 +76,14 @@ def build_backend(settings: Settings) -> "Backend":
     from chinese_llm_rag.llms.llamacpp import LlamaCppBackend  # noqa: PLC0415
 
     return LlamaCppBackend(place, **options)
+
+
+def has_model(settings: Settings) -> bool:
+    """Whether the settings name a model, or the packaged one that stands in for it is installed."""
+    named = settings.model or settings.model_path or settings.server_url or settings.runtime == "server"
+    packaged = PACKAGED[0]
+    unpacked = settings.models_folder / packaged.file_name
+    return bool(named) or unpacked.is_file() or find_spec(packaged.module) is not None
 
 
 def choose(settings: Settings) -> tuple[RuntimeName, Path | str]:

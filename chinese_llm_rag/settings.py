@@ -23,7 +23,8 @@ from chinese_llm_rag.language import LANGUAGE_VARIABLES, say
 PREFIX = "CHINESE_LLM_RAG_"
 FILE_NAME = "config.toml"
 
-_FLAGS = {"k": "-k", "search_mode": "--mode"}  # where the command line calls a setting otherwise
+# Where the command line calls a setting otherwise.
+_FLAGS = {"k": "-k", "search_mode": "--mode", "detail": "--detailed"}
 
 _USUAL_CHUNK_SIZE = 400  # of the splitter, where none is set
 
@@ -49,6 +50,13 @@ class Settings(BaseModel):
     synonyms: Path | None = Field(None, description="file of words that mean the same, a group a line")
     k: _Count = Field(4, description="passages retrieved for an answer")
     max_passages: _Count | None = Field(None, description="passages shown to the model")
+    strategy: Literal["auto", "stuff", "refine", "map_rerank", "extractive"] = Field(
+        "auto", description="how an answer is made of the passages; extractive asks no model"
+    )
+    detail: Literal["short", "detailed"] = Field("short", description="of answers")
+    strict: bool = Field(default=False, description="sentences without support are taken out of answers")
+    order: Literal["rank", "ends", "document"] = Field("ends", description="of passages in a prompt")
+    scope: Literal["auto", "passages"] = Field("auto", description="auto: documents or sections, where they fit")
     min_coverage: float = Field(0.5, ge=0, le=1, description="share of the question's words that passages must hold")
     runtime: Literal["auto", "llamacpp", "xllamacpp", "transformers", "server"] = "auto"
     model: str | None = Field(None, description="packaged, fetched, a Hugging Face folder or cached hub name")

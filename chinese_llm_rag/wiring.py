@@ -16,12 +16,14 @@ from chinese_llm_rag.schema import Passage
 from chinese_llm_rag.settings import Settings
 
 if TYPE_CHECKING:
+    from langchain_core.documents import BaseDocumentCompressor
     from langchain_core.language_models import BaseLanguageModel
     from langchain_core.retrievers import BaseRetriever
     from langchain_core.runnables import Runnable
 
     from chinese_llm_rag.chains.conversation import Reply, SessionStore
     from chinese_llm_rag.chains.conversation.chain import Asking
+    from chinese_llm_rag.chains.qa import QAChain
     from chinese_llm_rag.document_loaders.page_texts import LoadOptions
     from chinese_llm_rag.embeddings.base import FingerprintedEmbeddings
     from chinese_llm_rag.knowledge_base import (
@@ -34,12 +36,9 @@ if TYPE_CHECKING:
         PassageFilter,
     )
     from chinese_llm_rag.knowledge_base.records import KnowledgeBaseStatus
-    from chinese_llm_rag.schema import Answer
     from chinese_llm_rag.text_splitters import ChineseTextSplitter
 
-# What temperature, repetition_penalty and max_tokens are where the user set none.
-CHAT_MODEL_SAMPLING: dict[str, Any] = {"temperature": 0.2, "repetition_penalty": 1.1, "max_tokens": 400}
-BASE_MODEL_SAMPLING: dict[str, Any] = {"temperature": 0.0, "repetition_penalty": 1.0, "max_tokens": 64}
+CPU_READING_CHARS = 6000  # read around found chunks where there is no GPU: about 4,500 tokens
 
 
 def build_embeddings(settings: Settings, setup: Mapping[str, Any] | None = None) -> "FingerprintedEmbeddings":
@@ -216,24 +215,23 @@ def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":
     forbid_calling_home()
     from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM  # noqa: PLC0415
     from chinese_llm_rag.llms.template_choice import default_template  # noqa: PLC0415
-    from chinese_llm_rag.model_choice import build_backend  # noqa: PLC0415
+    from chinese_llm_rag.model_choice import build_backend, sampling_of  # noqa: PLC0415
 
     backend = build_backend(settings)
     template = default_template(backend) if settings.chat_template == "auto" else settings.chat_template
     if settings.server_mode == "chat" and settings.server_url is not None:
         asked = None if settings.chat_template == "auto" else settings.chat_template
-        return ChatChineseAlpaca(backend=backend, chat_template=asked, **_sampling(settings, CHAT_MODEL_SAMPLING))
+        return ChatChineseAlpaca(backend=backend, chat_template=asked, **sampling_of(settings, "chat"))
     if template is None or template == "none":
-        return ChineseAlpacaLLM(backend=backend, **_sampling(settings, BASE_MODEL_SAMPLING))
-    return ChatChineseAlpaca(backend=backend, chat_template=template, **_sampling(settings, CHAT_MODEL_SAMPLING))
+        return ChineseAlpacaLLM(backend=backend, **sampling_of(settings, "base"))
+    return ChatChineseAlpaca(backend=backend, chat_template=template, **sampling_of(settings, "chat"))
 
 
-def _sampling(settings: Settings, recommended: dict[str, Any]) -> dict[str, Any]:
-    values = {**recommended, "top_k": settings.top_k, "top_p": settings.top_p, "seed": settings.seed}
-    for name in recommended:
-        if (value := getattr(settings, name)) is not None:
-            values[name] = value
-    return values
+def llm_of(settings: Settings) -> "Callable[[], BaseLanguageModel[Any]] | None":
+    """What loads the language model of the settings; None where they name none and no packaged one is installed."""
+    from chinese_llm_rag.model_choice import has_model  # noqa: PLC0415
+
+    return (lambda: build_llm(settings)) if has_model(settings) else None
 
 
 def build_retriever(
@@ -259,22 +257,52 @@ def build_retriever(
 def build_qa(
     settings: Settings,
     base: "KnowledgeBase",
-    llm: "BaseLanguageModel[Any]",
+    llm: "BaseLanguageModel[Any] | Callable[[], BaseLanguageModel[Any]] | None",
     retriever: "BaseRetriever | None" = None,
-) -> "Runnable[str, Answer]":
-    """Question answering over a knowledge base, or over another retriever of its passages."""
+) -> "QAChain":
+    """Question answering over a knowledge base, or over another retriever of its passages.
+
+    Args:
+        settings: how passages are found and answers are made.
+        base: the knowledge base, open.
+        llm: a model, a function that loads one when it is needed, or None: then answers are quotations.
+        retriever: instead of the base's own.
+    """
     from chinese_llm_rag.chains import build_qa_chain  # noqa: PLC0415
 
     return build_qa_chain(
         retriever or build_retriever(settings, base),
         llm,
-        **_qa_options(settings),
+        **_qa_options(settings, base),
     )
 
 
-def _qa_options(settings: Settings) -> dict[str, Any]:
+def _qa_options(settings: Settings, base: "KnowledgeBase") -> dict[str, Any]:
     """What the settings say about how a question is answered, alone or in a conversation."""
-    return {"max_passages": settings.max_passages, "min_coverage": settings.min_coverage}
+    return {
+        "max_passages": settings.max_passages,
+        "min_coverage": settings.min_coverage,
+        "strategy": settings.strategy,
+        "detail": settings.detail,
+        "strict": settings.strict,
+        "order": settings.order,
+        "wider": _wider(settings, base),
+    }
+
+
+def _wider(settings: Settings, base: "KnowledgeBase") -> "list[BaseDocumentCompressor]":
+    """What is read around found chunks where it fits the window: their documents, or else their sections.
+
+    Reading a prompt costs a CPU minutes where a GPU needs seconds, so without one it is held short.
+    """
+    if settings.scope == "passages":
+        return []
+    from chinese_llm_rag.retrievers.expand import ContextExpander  # noqa: PLC0415
+
+    on_cpu = settings.n_gpu_layers == 0 and settings.server_url is None
+    budget = CPU_READING_CHARS if on_cpu else None
+    of_base: dict[str, Any] = {"pages_of": base.pages_of, "chunks_of": base.chunks_of, "budget": budget}
+    return [ContextExpander(extent="document", **of_base), ContextExpander(extent="section", **of_base)]
 
 
 def build_conversation(
@@ -303,7 +331,7 @@ def build_conversation(
         llm,
         sessions=sessions,
         rewrite_llm=llm if model_rewrites else None,
-        **_qa_options(settings),
+        **_qa_options(settings, base),
     )
 
 
@@ -327,8 +355,10 @@ def answering(
     settings: Settings,
     passage_filter: "PassageFilter | None" = None,
     on_open: "Callable[[KnowledgeBase], None]" = lambda _: None,
-) -> Iterator["Runnable[str, Answer]"]:
+) -> Iterator["QAChain"]:
     """Question answering over the knowledge base of the settings, open while the block runs.
+
+    The model is loaded when a question first needs it; where none is there, answers are quotations.
 
     Args:
         settings: the base, the model, how is searched.
@@ -338,7 +368,7 @@ def answering(
     with open_knowledge_base(settings, search=True) as base:
         on_open(base)
         retriever = build_retriever(settings, base, passage_filter=passage_filter)
-        yield build_qa(settings, base, build_llm(settings), retriever)
+        yield build_qa(settings, base, llm_of(settings), retriever)
 
 
 @contextmanager

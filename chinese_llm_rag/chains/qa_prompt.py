@@ -1,50 +1,118 @@
 """Question and passages -> the prompt for a chat model or for a base model. Pure."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Protocol
 
 from langchain_core.language_models import BaseChatModel, BaseLanguageModel
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from chinese_llm_rag.chinese_text import iter_sentences, search_terms
 from chinese_llm_rag.packing import format_context
+from chinese_llm_rag.packing.passages import FENCE_BEGIN, FENCE_END
 from chinese_llm_rag.prompts import (
+    FAMILY_SYSTEM,
+    FAMILY_SYSTEM_DETAILED,
     FEW_SHOT_DEMONSTRATIONS,
     FEW_SHOT_INSTRUCTION,
     FEW_SHOT_ITEM,
     FEW_SHOT_STOP,
+    QA_DETAILED,
+    QA_EVIDENCE,
+    QA_SHORT,
     QA_SYSTEM,
-    QA_USER,
+    REFINE_DETAILED,
+    REFINE_SHORT,
 )
 from chinese_llm_rag.schema import Passage
 
 FOCUS_CHARS = 200
 
+Detail = Literal["short", "detailed"]
 PromptText = str | list[BaseMessage]
+Exchange = tuple[str, str]  # an earlier question and its answer
+
+# The labels of a few-shot item, which a document must not be able to write.
+_LABEL = re.compile(r"(段落|问题|答案)[：:]")
+
+
+class BuildPrompt(Protocol):
+    """Question and numbered passages -> a prompt."""
+
+    def __call__(
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        *,
+        history: Sequence[Exchange] = (),
+        detail: Detail = "short",
+    ) -> PromptText:
+        """The prompt; what of `history` or `detail` a kind of model has no use for is left out."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class QAPromptStyle:
-    """How a kind of model is asked: how the prompt is built, and where its answer ends."""
+    """How a kind of model is asked: how prompts are built, and where its answer ends.
 
-    build: Callable[[str, Sequence[Passage]], PromptText]
+    `refine` builds the prompt that goes over an answer with more evidence; None where the model cannot.
+    `extracts` says that it reads short extracts, so that a prompt holds any number of passages.
+    """
+
+    build: BuildPrompt
     stop: tuple[str, ...] = ()
+    refine: Callable[[str, Sequence[Passage], str, Detail], PromptText] | None = None
+    extracts: bool = False
 
 
-def chat_prompt(question: str, passages: Sequence[Passage]) -> PromptText:
-    """A system turn and a user turn with the numbered passages."""
-    user = QA_USER.format(context=format_context(passages), question=question.strip())
-    return [SystemMessage(QA_SYSTEM), HumanMessage(user)]
+def chat_prompt(
+    question: str,
+    passages: Sequence[Passage],
+    *,
+    history: Sequence[Exchange] = (),
+    detail: Detail = "short",
+) -> PromptText:
+    """A system turn, the evidence, the earlier turns, and the question.
+
+    The evidence opens the first user turn: it stays where it is while a conversation about it goes on.
+    """
+    template = QA_SHORT if detail == "short" else QA_DETAILED
+    asked = [earlier for earlier, _ in history] + [template.format(question=question.strip())]
+    turns: list[BaseMessage] = [HumanMessage(f"{_evidence(passages)}\n\n{asked[0]}")]
+    for (_, answer), following in zip(history, asked[1:], strict=True):
+        turns += [AIMessage(answer), HumanMessage(following)]
+    return [SystemMessage(_system(detail)), *turns]
 
 
-def few_shot_prompt(question: str, passages: Sequence[Passage]) -> PromptText:
+def refine_prompt(question: str, passages: Sequence[Passage], answer: str, detail: Detail = "short") -> PromptText:
+    """The question again with more evidence and the answer so far."""
+    template = REFINE_SHORT if detail == "short" else REFINE_DETAILED
+    user = template.format(question=question.strip(), answer=answer.strip())
+    return [SystemMessage(_system(detail)), HumanMessage(f"{_evidence(passages)}\n\n{user}")]
+
+
+def _system(detail: Detail) -> str:
+    return f"{FAMILY_SYSTEM if detail == 'short' else FAMILY_SYSTEM_DETAILED}\n{QA_SYSTEM}"
+
+
+def _evidence(passages: Sequence[Passage]) -> str:
+    return QA_EVIDENCE.format(begin=FENCE_BEGIN, context=format_context(passages), end=FENCE_END)
+
+
+def few_shot_prompt(
+    question: str,
+    passages: Sequence[Passage],
+    *,
+    history: Sequence[Exchange] = (),  # noqa: ARG001  # a base model holds no conversation
+    detail: Detail = "short",  # noqa: ARG001  # and answers in the manner of its demonstrations
+) -> PromptText:
     """A text to complete: demonstrations, then one short paragraph of evidence and the question.
 
-    Line breaks would end an item, so they become spaces; citations are made from the passages
-    themselves.
+    Line breaks would end an item, so they become spaces, and the labels of an item lose their colon;
+    citations are made from the passages themselves.
     """
-    context = " ".join(focused(question, passages))
+    context = _LABEL.sub(r"\1 ", " ".join(focused(question, passages)))
     items = [FEW_SHOT_ITEM.format(**demonstration) for demonstration in FEW_SHOT_DEMONSTRATIONS]
     asked = FEW_SHOT_ITEM.format(context=context, question=" ".join(question.split()), answer="")
     return "\n\n".join([FEW_SHOT_INSTRUCTION, *items, asked])
@@ -70,8 +138,8 @@ def focused(question: str, passages: Sequence[Passage], n_chars: int = FOCUS_CHA
     return [texts[place] for place in sorted(chosen, key=lambda place: (-place[0], place[1]))]
 
 
-CHAT = QAPromptStyle(chat_prompt)
-FEW_SHOT = QAPromptStyle(few_shot_prompt, FEW_SHOT_STOP)
+CHAT = QAPromptStyle(chat_prompt, refine=refine_prompt)
+FEW_SHOT = QAPromptStyle(few_shot_prompt, FEW_SHOT_STOP, extracts=True)
 
 
 def style_for(llm: BaseLanguageModel[Any]) -> QAPromptStyle:

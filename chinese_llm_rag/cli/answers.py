@@ -10,12 +10,18 @@ from chinese_llm_rag.cli.filters import note_no_match, with_filter_options
 from chinese_llm_rag.cli.inputs import given_text
 from chinese_llm_rag.cli.options import (
     EXAMPLE,
+    Detailed,
     Home,
     Json,
     K,
     Kb,
     Mode,
+    Order,
+    Scope,
+    Strategy,
+    Strict,
     Synonyms,
+    option,
     settings_of,
     with_model_options,
 )
@@ -23,6 +29,11 @@ from chinese_llm_rag.language import say
 
 if TYPE_CHECKING:
     from chinese_llm_rag.knowledge_base import PassageFilter
+
+ShowPrompt = Annotated[
+    bool,
+    option("Print the prompt and its tokens, and ask nothing.", "只显示提示及其 token 数，不提问。", "--show-prompt"),
+]
 
 
 @app.command(
@@ -38,6 +49,12 @@ def ask(
     k: K = None,
     mode: Mode = None,
     synonyms: Synonyms = None,
+    strategy: Strategy = None,
+    detailed: Detailed = False,
+    strict: Strict = False,
+    order: Order = None,
+    scope: Scope = None,
+    show_prompt: ShowPrompt = False,
     model_options: dict[str, object],
     passage_filter: "PassageFilter | None",
     home: Home = None,
@@ -54,10 +71,17 @@ def ask(
         k=k,
         search_mode=mode,
         synonyms=synonyms,
+        strategy=strategy,
+        detail="detailed" if detailed else None,
+        strict=strict or None,
+        order=order,
+        scope=scope,
         **model_options,
     )
     with answering(settings, passage_filter, lambda base: note_no_match(base, passage_filter)) as qa:
-        if json:
+        if show_prompt:
+            console.print_prompts(qa.prompts(text), json=json)
+        elif json:
             console.out_json(qa.invoke(text).to_dict())
         else:
             console.print_answer(qa.stream(text))

@@ -30,6 +30,34 @@ Synonyms = Annotated[
     Path | None,
     option("File of words that mean the same, a group a line.", "同义词文件，每行一组。", "--synonyms"),
 ]
+Strategy = Annotated[
+    str | None,
+    option(
+        "auto, stuff, refine, map_rerank, or extractive, which asks no model.",
+        "auto、stuff、refine、map_rerank，或不使用模型的 extractive。",
+        "--strategy",
+    ),
+]
+Detailed = Annotated[bool, option("A detailed answer.", "详细回答。", "--detailed")]
+Strict = Annotated[
+    bool, option("Take out sentences that the passages do not support.", "去掉段落不支持的句子。", "--strict")
+]
+Order = Annotated[
+    str | None,
+    option(
+        "Of passages in the prompt: rank, ends (best first and last) or document.",
+        "段落在提示中的顺序：rank、ends（最好的在首尾）或 document。",
+        "--order",
+    ),
+]
+Scope = Annotated[
+    str | None,
+    option(
+        "auto reads whole documents or sections where they fit; passages does not.",
+        "auto 在放得下时读整篇文档或章节；passages 只读段落。",
+        "--scope",
+    ),
+]
 ModelPath = Annotated[Path | None, option("GGUF model file.", "GGUF 模型文件。", "--model-path")]
 Model = Annotated[
     str | None,

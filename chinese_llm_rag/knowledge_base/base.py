@@ -116,8 +116,6 @@ class KnowledgeBase:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
-    # --- writing ------------------------------------------------------------------------------
-
     def ingest(
         self,
         paths: Iterable[Path | str] | Path | str,
@@ -260,8 +258,6 @@ class KnowledgeBase:
             found.update(dict.fromkeys(names))
         return list(found)
 
-    # --- reading ------------------------------------------------------------------------------
-
     def files(self) -> list[FileRecord]:
         """All files by path, failed ones too."""
         return self._manifest.files()
@@ -277,6 +273,10 @@ class KnowledgeBase:
     def pages_of(self, chunk: Document) -> list[Document]:
         """The pages of the document that a chunk comes from, with PageMetadata, in order."""
         return self._manifest.pages(chunk.metadata["content_hash"])
+
+    def chunks_of(self, chunk: Document) -> list[Document]:
+        """All chunks of the document that a chunk comes from, in order."""
+        return [document for document, _ in self._manifest.chunks_of(chunk.metadata["content_hash"])]
 
     def furniture(self, text: str) -> list[FurnitureRecord]:
         """Running headers and footers, which are in no chunk, that hold a text."""

@@ -28,7 +28,7 @@ from typing_extensions import override
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.llms.async_pieces import iterate_in_thread
-from chinese_llm_rag.llms.backend import GenerationParams, Prompt, TextChunk
+from chinese_llm_rag.llms.backend import GenerationParams, Prompt, TextChunk, prompt_parts
 from chinese_llm_rag.llms.conversation import Turn, conversation
 from chinese_llm_rag.llms.sampling import FORBID_EXTRA, SamplesFromBackend, Tally, strip_start
 from chinese_llm_rag.llms.servers.turns import AnswersTurns
@@ -252,6 +252,10 @@ class ChatChineseAlpaca(SamplesFromBackend, BaseChatModel):
             return self.backend.count_tokens(self._render(turns))
         assert isinstance(self.backend, AnswersTurns)
         return self.backend.count_turn_tokens(self._with_system(turns)) - 1  # BOS
+
+    def render_prompt(self, messages: Sequence[BaseMessage]) -> str | None:
+        """The text that these messages become for the model; None where a server renders them."""
+        return None if self._render is None else "".join(prompt_parts(self._render(conversation(messages))))
 
     @override
     def _generate(

@@ -4,8 +4,9 @@ One planner for every chain. All counts come from measuring the prompt itself by
 nothing is estimated, so nothing that is planned can overflow.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Generic, TypeVar
 
 from chinese_llm_rag.chinese_text import search_terms
@@ -61,7 +62,7 @@ Measure = Callable[[Sequence[Passage], Sequence[TurnT]], int]
 def plan(
     window: Window,
     measure: "Measure[TurnT]",
-    readings: Sequence[Sequence[Passage]],
+    readings: Iterable[Sequence[Passage]],
     history: Sequence[TurnT] = (),
     *,
     order: Order = "rank",
@@ -73,7 +74,7 @@ def plan(
         window: of the model.
         measure: tokens of the whole prompt, without BOS.
         readings: the same evidence, widest first, for example whole documents, then sections, then passages;
-            each best first.
+            each best first. They are made one after the other, as far as they are needed.
         history: earlier turns, oldest first. The oldest are dropped first; beside evidence they may have
             HISTORY_SHARE of the room, and what the evidence leaves.
         order: of the passages in the prompt.
@@ -84,11 +85,13 @@ def plan(
     """
     if (bare := measure((), ())) > window.budget:
         raise window.too_long(bare)
-    readings = [reading for reading in readings if reading]
-    most = bare + int((window.budget - bare) * HISTORY_SHARE) if readings else window.budget
+    remaining = iter(readings)
+    first = next(remaining, ())
+    most = bare + int((window.budget - bare) * HISTORY_SHARE) if first else window.budget
     turns = _last_turns(history, lambda kept: measure((), kept) <= most)
     context = PackedContext(())
-    if readings:
+    if first:
+        readings = chain([first], remaining)
         context = _evidence(window, lambda passages: measure(passages, turns), readings, order, question)
         turns = _last_turns(history, lambda kept: measure(context.passages, kept) <= window.budget) or turns
     n_tokens = measure(context.passages, turns)
@@ -135,15 +138,16 @@ def _last_turns(history: Sequence[TurnT], fits: Callable[[Sequence[TurnT]], bool
 def _evidence(
     window: Window,
     measure: Callable[[Sequence[Passage]], int],
-    readings: Sequence[Sequence[Passage]],
+    readings: Iterable[Sequence[Passage]],
     order: Order,
     question: str,
 ) -> PackedContext:
     """The widest reading that fits whole, or what fits of the last one."""
-    *wider, narrowest = readings
-    for reading in wider:
-        if sum(len(passage.text) for passage in reading) <= _CHARS_A_TOKEN * window.budget:
-            context = pack(reading, window.budget, measure, order=order)
+    narrowest: Sequence[Passage] = ()
+    for reading in readings:
+        narrowest = reading or narrowest
+        if sum(len(passage.text) for passage in narrowest) <= _CHARS_A_TOKEN * window.budget:
+            context = pack(narrowest, window.budget, measure, order=order)
             if not context.dropped:
                 return context
     context = pack(narrowest, window.budget, measure, order=order)

@@ -116,6 +116,36 @@ def test_chat_answers_one_question_after_another_and_ends_with_its_input(clrag, 
     assert "绿茶" in out
 
 
+def test_the_prompt_is_shown_with_its_tokens_and_nothing_is_asked(clrag, documents):
+    clrag("ingest", str(documents))
+    status, out, err = clrag("ask", "--show-prompt", "--detailed", "长江全长约多少公里？")
+    assert status == 0
+    assert out.startswith("[INST] <<SYS>>")
+    assert "详细、有条理" in out
+    assert err == f"{len(out.removesuffix(chr(10))) + 1} tokens\n"
+    (prompt,) = json.loads(clrag("ask", "--show-prompt", "--json", "长江全长约多少公里？")[1])
+    assert RIVER in prompt["text"]
+    assert clrag("ask", "--show-prompt", "火星探测器何时发射？")[1:] == ("", "no model is asked this question\n")
+
+
+def test_without_a_model_the_documents_own_sentences_answer_and_that_is_said(clrag, documents, monkeypatch):
+    clrag("ingest", str(documents))
+    monkeypatch.setattr("chinese_llm_rag.model_choice.has_model", lambda _: False)
+    status, out, err = clrag("ask", "长江全长约多少公里？")
+    assert status == 0
+    assert out.startswith(RIVER)
+    assert "no model was asked" in err
+    assert json.loads(clrag("ask", "--json", "--strategy", "extractive", "长江全长约多少公里？")[1])["citations"]
+
+
+def test_strict_leaves_out_what_nothing_supports_and_says_so(clrag, documents):
+    clrag("ingest", str(documents))
+    says = ("长江全长约6300公里。它是世界上最美的河流。",)
+    _, out, err = clrag("ask", "--strict", "长江全长约多少公里？", says=says)
+    assert out.splitlines()[0] == "长江全长约6300公里。"
+    assert "left out: 它是世界上最美的河流。" in err
+
+
 @pytest.mark.parametrize("command", ["search", "ask"])
 @pytest.mark.parametrize("question", ["", "  ", "-"])
 def test_an_empty_question_is_a_usage_error(clrag, documents, command, question):
@@ -126,7 +156,7 @@ def test_an_empty_question_is_a_usage_error(clrag, documents, command, question)
 
 def test_a_question_longer_than_the_window_names_the_three_numbers(clrag, documents):
     clrag("ingest", str(documents))
-    status, out, err = clrag("ask", "长江" * 3000)
+    status, out, err = clrag("ask", "长江全长约多少公里？" * 600)
     assert (status, out) == (1, "")
     assert "prompt_tokens=" in err
     assert "max_tokens=400" in err
@@ -264,9 +294,12 @@ def test_an_empty_line_does_not_end_a_chat(clrag, documents):
     assert "6300" in clrag("chat", stdin="\n长江全长约多少公里？\n/exit\n", says=("长江全长约6300公里。",))[1]
 
 
-def test_an_answer_that_nothing_supports_carries_a_warning(clrag, documents):
+def test_an_answer_that_nothing_supports_is_not_given_as_one(clrag, documents):
     clrag("ingest", str(documents))
-    assert "warning: no passage supports" in clrag("ask", "长江全长约多少公里？", says=("大约八千里路云和月。",))[2]
+    _, out, err = clrag("ask", "长江全长约多少公里？", says=("大约八千里路云和月。",))
+    assert out == "文档中没有说明。\n"
+    assert "left out: 大约八千里路云和月。" in err
+    assert "do not hold what the model said: 八千" in err
 
 
 def test_an_interrupted_ingest_says_how_to_go_on(clrag, documents, monkeypatch):

@@ -46,8 +46,8 @@ def with_history(style: QAPromptStyle, history: Sequence[Exchange]) -> QAPromptS
     """
     said = [message for one in history for message in (HumanMessage(one.question), AIMessage(one.answer))]
 
-    def build(*asked: Any) -> PromptText:  # noqa: ANN401  # whatever the style takes
-        prompt = style.build(*asked)
+    def build(*asked: Any, **options: Any) -> PromptText:  # noqa: ANN401  # whatever the style takes
+        prompt = style.build(*asked, **options)
         return prompt if isinstance(prompt, str) else [*prompt[:-1], *said, *prompt[-1:]]
 
     return replace(style, build=build)
