@@ -235,7 +235,10 @@ def _answers(settings: Sequence[Evaluated], asked: "QuestionSet") -> "AnswerRepo
         )
         chains.append(
             Answering(
-                build_qa(one.settings, one.base, llm), build_qa(one.settings, one.base, llm, withholding), one.name
+                build_qa(one.settings, one.base, llm),
+                build_qa(one.settings, one.base, llm, withholding),
+                one.name,
+                {record.path: record.content_hash or record.path for record in one.base.files()}.__getitem__,
             )
         )
     with _progress(say("answering", "回答")) as progress:

@@ -5,7 +5,7 @@ Knows a question answering Runnable by what it gives, an Answer; not how it is b
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForRetrieverRun
@@ -15,6 +15,7 @@ from langchain_core.runnables import Runnable
 
 from chinese_llm_rag.errors import ConfigError, ContextWindowExceededError
 from chinese_llm_rag.evaluation.answer_scores import character_f1, exact_match, holds_answer
+from chinese_llm_rag.evaluation.citing import CitedEvidence, cited_evidence
 from chinese_llm_rag.evaluation.comparison import Difference, compare
 from chinese_llm_rag.evaluation.holding import comparable, holds, stands_in
 from chinese_llm_rag.evaluation.questions import Evidence, Question
@@ -25,18 +26,26 @@ from chinese_llm_rag.schema import Answer
 
 _LEVEL = "answers"
 WITHHELD = "wrong_answer_withheld"
-_COMPARED = ("wrong_refusal", "wrong_answer", WITHHELD, "f1", "exact_match", "holds_answer", "support")
+_COMPARED = (
+    *("wrong_refusal", "wrong_answer", WITHHELD, "refusal_recall", "f1", "exact_match", "holds_answer"),
+    *("support", "citation_precision", "citation_recall"),
+)
 
 QuestionAnswering = Runnable[str, Answer]
 
 
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """A question answering chain under test; `withheld` is the same over a WithholdingRetriever, if at all."""
+    """A question answering chain under test.
+
+    `withheld` is the same over a WithholdingRetriever, if at all; `document_of` gives the document's id in the
+    question set, of a citation's source.
+    """
 
     qa: QuestionAnswering
     withheld: QuestionAnswering | None = None
     name: str = "A"
+    document_of: Callable[[str], str] = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,7 @@ class AnswerOutcome:
     seconds: float
     withheld_refused: bool | None = None
     failed: str | None = None
+    cited: CitedEvidence = field(default_factory=CitedEvidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +158,11 @@ def evaluate_answers(
 
     Measures, each over the questions it applies to: "wrong_refusal" (an answer is there, and none was given),
     "wrong_answer" (answered although the documents do not say), "wrong_answer_withheld" (answered although its
-    evidence was withheld), "f1", "exact_match" and "holds_answer" (a refusal counts 0 for these), and "support" (of
-    an answer's sentences, those with a citation; over what was answered). Ctrl-C ends the asking.
+    evidence was withheld), "refusal_recall" (of the questions, withheld ones too, that should be refused, those that
+    were) and "refusal_precision" (of those that were refused, those that should be), "f1", "exact_match" and
+    "holds_answer" (a refusal counts 0 for these); over what was answered, "support" (of an answer's sentences, those
+    with a citation), "citation_precision" (of the places cited, those in the evidence) and "citation_recall" (of the
+    pieces of evidence, those cited). Ctrl-C ends the asking.
 
     Args:
         candidates: one setting or two, which are then compared.
@@ -202,7 +215,14 @@ def _ask(setting: Answering, question: Question) -> AnswerOutcome:
         return AnswerOutcome(question.id, "", False, 0, 0, time.perf_counter() - began, failed=str(error))  # noqa: FBT003
     n_supported = sum(sentence.supported for sentence in answer.sentences)
     return AnswerOutcome(
-        question.id, answer.text.strip(), answer.refused, len(answer.sentences), n_supported, seconds, withheld
+        question.id,
+        answer.text.strip(),
+        answer.refused,
+        len(answer.sentences),
+        n_supported,
+        seconds,
+        withheld,
+        cited=cited_evidence(answer.citations, question.evidence, setting.document_of),
     )
 
 
@@ -213,13 +233,29 @@ def _values(questions: Sequence[Question], outcomes: Sequence[AnswerOutcome]) ->
         if outcome.failed is None:
             for name, value in _scores(question, outcome).items():
                 values.setdefault(name, {})[question.id] = value
+            for case, should_refuse, refused in _cases(question, outcome):
+                if should_refuse:
+                    values.setdefault("refusal_recall", {})[case] = float(refused)
+                if refused:
+                    values.setdefault("refusal_precision", {})[case] = float(should_refuse)
     return values
+
+
+def _cases(question: Question, outcome: AnswerOutcome) -> list[tuple[str, bool, bool]]:
+    """Each asking of a question: an id, whether it should be refused, whether it was."""
+    cases = [(question.id, not question.answerable, outcome.refused)]
+    if outcome.withheld_refused is not None:
+        cases.append((f"{question.id} withheld", True, outcome.withheld_refused))
+    return cases
 
 
 def _scores(question: Question, outcome: AnswerOutcome) -> dict[str, float]:
     scores: dict[str, float] = {}
     if not outcome.refused and outcome.n_sentences:
         scores["support"] = outcome.n_supported / outcome.n_sentences
+        for name, of in (("citation_precision", outcome.cited.right), ("citation_recall", outcome.cited.found)):
+            if question.evidence and of:
+                scores[name] = sum(of) / len(of)
     if not question.answerable:
         return {**scores, "wrong_answer": float(not outcome.refused)}
     scores["wrong_refusal"] = float(outcome.refused)

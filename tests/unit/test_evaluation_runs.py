@@ -19,6 +19,7 @@ from chinese_llm_rag.evaluation import (
     evaluate,
     evaluate_answers,
 )
+from chinese_llm_rag.evaluation.citing import CitedEvidence, cited_evidence
 from chinese_llm_rag.evaluation.rendering import to_html, to_markdown
 from chinese_llm_rag.evaluation.tables import sections
 from chinese_llm_rag.retrievers.bm25 import BM25Retriever
@@ -180,6 +181,10 @@ def test_answers_are_scored_and_both_errors_counted():
     right = chain(茶=answer("绿茶"), 江=REFUSED, 无=answer("陆羽", cited=False))
     withheld = chain(茶=answer("红茶"), 江=REFUSED)
     assert figures_of(Answering(right, withheld)) == {
+        "citation_precision": 1.0,
+        "citation_recall": 1.0,
+        "refusal_recall": pytest.approx(1 / 3),  # of the absent one, and of two with their evidence withheld
+        "refusal_precision": 0.5,
         "support": 0.5,
         "wrong_refusal": 0.5,
         "wrong_answer_withheld": 0.5,
@@ -192,7 +197,27 @@ def test_answers_are_scored_and_both_errors_counted():
 
 def test_a_refusal_is_right_where_there_is_no_answer_and_scores_nothing_where_there_is():
     measured = figures_of(Answering(chain(茶=REFUSED, 江=REFUSED, 无=REFUSED)))
-    assert measured == {"wrong_refusal": 1.0, "holds_answer": 0.0, "f1": 0.0, "exact_match": 0.0, "wrong_answer": 0.0}
+    assert measured == {
+        "wrong_refusal": 1.0,
+        "holds_answer": 0.0,
+        "f1": 0.0,
+        "exact_match": 0.0,
+        "wrong_answer": 0.0,
+        "refusal_recall": 1.0,
+        "refusal_precision": pytest.approx(1 / 3),
+    }
+
+
+def test_citations_are_compared_with_the_evidence_by_place_or_by_words():
+    def cite(quote: str, start: int, source: str = "茶.md") -> Citation:
+        return Citation(1, source, 1, 1, start, start + len(quote), quote, 1.0)
+
+    by_place = Evidence(doc_ids=("a1",), span=Span(10, 20))
+    by_words = Evidence(("全长约6300公里",), ("b2",))
+    ids = {"茶.md": "a1", "江.md": "b2"}.__getitem__
+    cited = [cite("属于绿茶。", 15), cite("产于杭州。", 5), cite(RIVER, 0, "江.md"), cite(RIVER, 40)]
+    assert cited_evidence(cited, [by_place, by_words], ids) == CitedEvidence((True, False, True, False), (True, True))
+    assert cited_evidence(cited[1:2] * 2, [by_place], ids) == CitedEvidence((False,), (False,))
 
 
 def test_two_chains_are_compared():
