@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip
 LLAMA_FLAGS ?= -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DLLAVA_BUILD=OFF
 INSTALL := CMAKE_ARGS="$(LLAMA_FLAGS)" CMAKE_BUILD_PARALLEL_LEVEL=$$(nproc 2>/dev/null || echo 2) $(PIP) install -q -c constraints.txt
 
-.PHONY: demo test test-crash check fix docs bench bench-llm clean
+.PHONY: demo test test-crash check fix docs bench bench-llm bench-answers clean
 
 demo: $(VENV)/demo.done
 	$(VENV)/bin/python demo/run_demo.py build/demo
@@ -37,6 +37,9 @@ bench: $(VENV)/dev.done
 
 bench-llm: $(VENV)/dev.done
 	$(VENV)/bin/python benchmarks/run_llm.py
+
+bench-answers: $(VENV)/dev.done
+	$(VENV)/bin/python benchmarks/answers.py
 
 clean:
 	rm -rf $(VENV) build

@@ -1,6 +1,6 @@
 """How well the check of answers does, with references and planted facts in place of a model.
 
-    python benchmarks/checker.py --data FOLDER [--sets …]
+    python benchmarks/checker.py --data FOLDER [--questions 200] [--show]
 
 FOLDER has the sets dragonball_finance_zh and rgb_zh_fact, each with docs.jsonl and queries.jsonl. Printed, with
 the numbers of questions:
@@ -14,7 +14,6 @@ the numbers of questions:
 """
 
 import argparse
-import json
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from langchain_core.documents import Document
+from question_sets import Set, load_set, sample
 
 from chinese_llm_rag.chinese_facts import Fact, find_facts
 from chinese_llm_rag.citations import cite
@@ -46,21 +45,12 @@ class Row:
 
 @cache
 def _chunks(texts: tuple[tuple[str, str], ...]) -> list[Passage]:
-    pages = [
-        Document(text, metadata={"source": i, "content_hash": i, "page": 1, "n_pages": 1, "start": 0})
-        for i, text in texts
-    ]
-    return passages_of(ChineseTextSplitter().split_documents(pages))
+    return passages_of(ChineseTextSplitter().split_documents(Set(dict(texts), []).pages()))
 
 
 def rows(folder: Path) -> list[Row]:
-    texts = {row["id"]: row["text"] for row in _lines(folder / "docs.jsonl")}
-    return [Row(row, tuple((i, texts[i]) for i in row["doc_ids"])) for row in _lines(folder / "queries.jsonl")]
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        yield from map(json.loads, file)
+    data = load_set(folder)
+    return [Row(row, tuple((i, data.texts[i]) for i in row["doc_ids"])) for row in data.questions]
 
 
 # --- citations ------------------------------------------------------------------------------------
@@ -182,8 +172,7 @@ def main() -> None:
     parser.add_argument("--show", action="store_true", help="print what was not caught")
     options = parser.parse_args()
     known = [row for row in rows(options.data / "dragonball_finance_zh") if row.question["evidence"]]
-    if options.questions:
-        known = random.Random(0).sample(known, options.questions)
+    known = sample(known, options.questions)
     documents = sorted({row.texts[0][0] for row in known})
     halves = [[row for row in known if row.texts[0][0] in half] for half in (documents[::2], documents[1::2])]
     for number, part in enumerate(halves, 1):
