@@ -1,10 +1,12 @@
-"""What a question asks about, apart from the words that only ask. Pure.
+"""What a question asks about, apart from the words that only ask. Pure; in either script.
 
 Knows nothing about passages.
 """
 
 import re
+from functools import cache
 
+from chinese_llm_rag.chinese_script import one_script
 from chinese_llm_rag.chinese_text import normalize
 
 # Words that ask, point, or politely wrap a question, and the particles between words.
@@ -16,32 +18,41 @@ _ASKING_WORDS = """
 这个 这些 那个 那些 我们 吗 呢 吧 啊 是 在 的 了 和 与 或 及 被 把 这 那 它 他 她 您 你 我 也
 """
 # Longer words first, so that they go as a whole; 请 only where the question begins, not in 请假.
-_ASKING = re.compile("^请|" + "|".join(sorted(_ASKING_WORDS.split(), key=len, reverse=True)))
+_ASKING = "^请|" + "|".join(sorted(_ASKING_WORDS.split(), key=len, reverse=True))
 _ASKING_ENGLISH_WORDS = """
 what which who whom whose when where why how is are was were be do does did can could should will would the an of
 in on at to for from by with and or not it its this that there much many long please tell me about
 """
 ASKING_ENGLISH = frozenset(_ASKING_ENGLISH_WORDS.split())
 # What asks for one thing, which has a name or a number: not how, why, or what all there is to say.
-_ASKS_FOR_ONE = re.compile(
+_ASKS_FOR_ONE = (
     r"谁|多少|多[久大长高远深重快厚宽]|几|哪|何[时地处人年]|什么时候|什么地方|是什么|什么(?!样|措施|举措|影响|作用|意义)"
     r"|率$|[数量额]$|\b(?:who|when|where|which)\b|\bhow (?:many|much|long|old|far|tall)\b"
 )
-_ASKS_FOR_TIME = re.compile(r"何[时年月日]|什么时[候间]|什么日[期子]|[哪几][一]?[年月天日号]|[时日][间期]|\bwhen\b")
+_ASKS_FOR_TIME = r"何[时年月日]|什么时[候间]|什么日[期子]|[哪几][一]?[年月天日号]|[时日][间期]|\bwhen\b"
 _ENGLISH = re.compile(r"[a-z]+")
 
 
 def content_of(question: str) -> str:
-    """The question in normal form with commas in place of the words that only ask."""
-    text = _ASKING.sub("，", normalize(question))  # a space would let what stands around it grow together
+    """The question in normal form and one script, with commas in place of the words that only ask."""
+    text = _in_one_script(_ASKING).sub("，", _compared(question))  # a space would join what stands around it
     return _ENGLISH.sub(lambda match: " " if match[0] in ASKING_ENGLISH else match[0], text)
 
 
 def asks_for_one(question: str) -> bool:
     """Whether a question asks for one name, number, date or place, so that two answers cannot both be right."""
-    return _ASKS_FOR_ONE.search(normalize(question).strip().rstrip("?!。. ")) is not None
+    return _in_one_script(_ASKS_FOR_ONE).search(_compared(question).strip().rstrip("?!。. ")) is not None
 
 
 def asks_for_time(question: str) -> bool:
     """Whether a question asks when."""
-    return _ASKS_FOR_TIME.search(normalize(question)) is not None
+    return _in_one_script(_ASKS_FOR_TIME).search(_compared(question)) is not None
+
+
+def _compared(question: str) -> str:
+    return normalize(one_script(question))
+
+
+@cache
+def _in_one_script(pattern: str) -> re.Pattern[str]:
+    return re.compile(one_script(pattern))

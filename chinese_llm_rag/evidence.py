@@ -1,17 +1,19 @@
 """The gate before the model: do the passages hold what the question asks about?
 
 The rule. A question names its subject in content words, names and numbers; what is left are words that
-only ask. Every number and every Latin name of the question must stand in some passage, and of the
-question's pairs of Han characters at least MIN_COVERAGE must stand in the passages, and more than half where
-there are only a few. A question without content is about nothing, and is refused. Rare pairs count no
-more than common ones: the rule stays readable, and a reason can be shown to the user.
+only ask. Every number and every Latin name of the question must stand in some passage, in whatever form it is
+written, and of the question's pairs of Han characters at least MIN_COVERAGE must stand in the passages, in either
+script, and more than half where there are only a few. A question without content is about nothing, and is
+refused. Rare pairs count no more than common ones: the rule stays readable, and a reason can be shown to the user.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from chinese_llm_rag.chinese_facts import agree, find_facts
 from chinese_llm_rag.chinese_questions import ASKING_ENGLISH, content_of
+from chinese_llm_rag.chinese_script import one_script
 from chinese_llm_rag.chinese_text import HAN, normalize
 
 MIN_COVERAGE = 0.5
@@ -29,12 +31,14 @@ class EvidenceCheck:
     """Whether the passages can hold an answer, and what they lack.
 
     `coverage` is the share of the question's content that they hold, 0..1; `missing` are the numbers,
-    names and words that stand in none of them.
+    names and words that stand in none of them. `score` is what the threshold is compared with: the coverage, and 0
+    where a number or name is missing.
     """
 
     sufficient: bool
     coverage: float
     missing: tuple[str, ...]
+    score: float = 0.0
 
 
 def content_words(question: str) -> tuple[list[str], list[str]]:
@@ -42,7 +46,7 @@ def content_words(question: str) -> tuple[list[str], list[str]]:
 
     A run of one Han character counts as its own word when the question has no longer one.
     """
-    text = normalize(question)
+    text = normalize(one_script(question))
     exact = list(dict.fromkeys(word for word in _exact_words(text) if word not in ASKING_ENGLISH))
     runs = _content_runs(text)
     pairs = [run[i : i + 2] for run in runs for i in range(len(run) - 1)]
@@ -53,19 +57,32 @@ def content_words(question: str) -> tuple[list[str], list[str]]:
 
 def check_evidence(question: str, passages: Iterable[str], *, min_coverage: float = MIN_COVERAGE) -> EvidenceCheck:
     """Whether the passages hold the content words, names and numbers of the question."""
-    text = normalize("\n".join(passages))
+    found = list(passages)
+    text = normalize(one_script("\n".join(found)))
     pairs, exact = content_words(question)
     if not pairs and not exact:
         return EvidenceCheck(sufficient=False, coverage=0.0, missing=())
     missing_pairs = {pair for pair in pairs if pair not in text}
     held = frozenset(_exact_words(text))
     missing_exact = [word for word in exact if word not in held]
+    if missing_exact:
+        missing_exact = _in_no_form(missing_exact, question, found)
     coverage = 1.0 - len(missing_pairs) / len(pairs) if pairs else (0.0 if missing_exact else 1.0)
     enough = coverage >= min_coverage and (
         not 0 < len(pairs) <= _FEW_PAIRS or coverage > MIN_COVERAGE or not min_coverage
     )
     sufficient = bool(text.strip()) and enough and not missing_exact
-    return EvidenceCheck(sufficient, coverage, (*missing_exact, *_missing_words(question, missing_pairs)))
+    score = 0.0 if missing_exact or not text.strip() else coverage
+    return EvidenceCheck(sufficient, coverage, (*missing_exact, *_missing_words(question, missing_pairs)), score)
+
+
+def _in_no_form(missing: list[str], question: str, passages: Iterable[str]) -> list[str]:
+    """Those of the missing numbers that the passages do not hold in another form either: 2008年 as 二〇〇八年."""
+    held = [fact for passage in passages for fact in find_facts(passage)]
+    said = [fact for fact in find_facts(question) if fact.kind != "name"]
+    borne_out = [question[f.span.start : f.span.end] for f in said if any(agree(f, other) for other in held)]
+    in_them = frozenset(word for text in borne_out for word in _exact_words(normalize(text)))
+    return [word for word in missing if word not in in_them]
 
 
 def _missing_words(question: str, missing: set[str]) -> list[str]:

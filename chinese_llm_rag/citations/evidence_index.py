@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from chinese_llm_rag.chinese_facts import Fact, date_parts, find_facts, share_of
+from chinese_llm_rag.chinese_script import one_script
 from chinese_llm_rag.chinese_text import is_han, iter_sentences, normalize, search_terms
 from chinese_llm_rag.schema import Citation, Passage, Span
 
@@ -79,7 +80,7 @@ class EvidenceIndex:
         for passage in passages:
             for span in _sentence_spans(passage.text):
                 sentence = passage.text[span.start : span.end]
-                held = grams(sentence) | frozenset(search_terms(sentence))  # single Han characters too
+                held = grams(sentence) | frozenset(search_terms(one_script(sentence)))  # single Han characters too
                 source = Source(len(sources), passage, span, held)
                 sources.append(source)
                 for gram in source.grams:
@@ -167,6 +168,7 @@ def grams(text: str) -> frozenset[str]:
 
     All of its terms where there is nothing else.
     """
+    text = one_script(text)
     terms = [term for term in search_terms(text) if not term.isdecimal()]
     telling = [term for term in terms if (_GRAMMAR.isdisjoint(term) if is_han(term[0]) else True) and _is_word(term)]
     values = [part for fact in find_facts(text) for part in _value_grams(fact)]

@@ -134,10 +134,10 @@ def ranked(block: str) -> dict[str, list[str]]:
     return found
 
 
-def test_an_answer_streams_in_pieces_with_and_without_an_event_loop(example):
+def test_an_answer_streams_with_and_without_an_event_loop(example):
     streamed, cited, async_streamed = example("stream_an_answer.py").splitlines()
     for line in (streamed, async_streamed):
-        assert line.count("|") > 2
+        assert line.endswith("|")  # of one sentence, which is shown when it is borne out
         assert "每周二和周四" in line.replace("|", "")
     assert "南桥社区活动室每周二和周四开放" in cited
 

@@ -180,6 +180,11 @@ def test_a_figure_is_found_in_all_its_written_forms(said):
     assert sentence.citations[0].quote == "2021年3月，公司募集资金5亿元。"
 
 
+def test_an_answer_in_one_script_is_found_in_passages_of_the_other():
+    (sentence,) = cite("冲泡龙井茶的水温以八十度左右为宜。", passages("沖泡龍井茶的水溫以八十度左右為宜。"))
+    assert sentence.citations[0].quote == "沖泡龍井茶的水溫以八十度左右為宜。"
+
+
 def test_a_brief_answer_that_the_source_of_the_question_denies_is_contradicted():
     evidence = "《流星》由导演王小明执导，于去年上映。", "该片票房超过三亿元。"
     (wrong,) = cite("李大伟", passages(*evidence), "《流星》的导演是谁？")

@@ -56,6 +56,11 @@ def test_a_part_of_a_longer_number_or_name_is_not_the_number_or_name(question, p
         ("2023年的产量是多少？", "2022年的产量不变，2023年的产量上升"),
         ("第3章的标题", "标题：第 3 章"),
         ("Café的菜单", "CAFÉ 的菜单"),
+        ("2008年的产量", "二〇〇八年的产量"),
+        ("产量120万吨", "产量一百二十万吨"),
+        ("5%的税率", "百分之五的税率"),
+        ("水費的計算", "水费的计算"),
+        ("水费的计算", "水費的計算"),
     ],
 )
 def test_a_number_or_name_in_the_passages_is_found_whatever_stands_around_it(question, passage):
@@ -67,6 +72,12 @@ def test_one_missing_number_refuses_though_all_words_are_there():
     check = check_evidence("2023年黄河的全长", ["黄河的全长"])
     assert not check.sufficient
     assert check.missing[0] == "2023"
+
+
+def test_the_score_is_what_the_threshold_is_compared_with():
+    assert check_evidence("甲乙丙丁戊己庚", ["甲乙丙丁"]).score == 0.5
+    assert check_evidence("2023年黄河的全长", ["黄河的全长"]).score == 0
+    assert check_evidence("黄河", []).score == 0
 
 
 def test_the_gate_stands_at_the_share_of_words_it_is_given():
