@@ -31,7 +31,7 @@ def read_csv(data: bytes, path: Path, options: LoadOptions = NO_OPTIONS) -> Page
 
 
 def _rows(text: str, path: Path) -> list[Row]:
-    csv.field_size_limit(len(text) + 1)
+    csv.field_size_limit(max(csv.field_size_limit(), len(text) + 1))  # of the whole process: never lowered
     delimiter = "\t" if path.suffix.lower() == ".tsv" else _delimiter(text)
     rows: list[Row] = []
     n_cells = 0

@@ -16,7 +16,7 @@ pytestmark = [
 
 QUESTION = "编译一次大约需要多少秒？"
 PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
-# A model that says a long thing slowly: real server, scripted words.
+# A model that says a long thing slowly, and no sentence twice: real server, scripted words.
 SLOW = """
 import itertools, time
 from chinese_llm_rag import wiring
@@ -27,7 +27,8 @@ class Slow(ScriptedBackend):
         for piece in super().generate(prompt, params):
             time.sleep(0.02)
             yield piece
-backend = Slow(itertools.cycle(["龙井茶属于绿茶。" * 40 + "完毕。"]))
+long = "".join(f"龙井茶属于绿茶{stem}{branch}。" for stem in "甲乙丙丁戊" for branch in "子丑寅卯辰巳午未")
+backend = Slow(itertools.cycle(["龙井茶属于绿茶。" + long + "完毕。"]))
 wiring.build_llm = lambda settings: ChatChineseAlpaca(backend=backend, max_tokens=2000)
 wiring.build_embeddings = lambda settings, setup=None: HashEmbeddings()
 """
@@ -289,7 +290,7 @@ def test_an_answer_goes_on_while_the_page_is_loaded_anew(slow):
     slow.driver.refresh()
     slow.wait(lambda: len(slow.find(".exchange")) >= 2)
     slow.wait(lambda: "完毕。" in slow.find(".answer")[-1].text, 60)
-    assert slow.find(".answer")[-1].text.count("龙井茶属于绿茶。") == 40
+    assert slow.find(".answer")[-1].text.count("龙井茶属于绿茶") == 41
 
 
 def test_markup_in_names_documents_questions_and_answers_is_shown_and_never_run(slow):
