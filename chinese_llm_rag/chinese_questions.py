@@ -18,16 +18,17 @@ _ASKING_WORDS = """
 这个 这些 那个 那些 我们 吗 呢 吧 啊 是 在 的 了 和 与 或 及 被 把 这 那 它 他 她 您 你 我 也
 """
 # Longer words first, so that they go as a whole; 请 only where the question begins, not in 请假.
-_ASKING = "^请|" + "|".join(sorted(_ASKING_WORDS.split(), key=len, reverse=True))
+_ASKING = "|".join([*sorted(_ASKING_WORDS.split(), key=len, reverse=True), "^请"])
 _ASKING_ENGLISH_WORDS = """
 what which who whom whose when where why how is are was were be do does did can could should will would the an of
 in on at to for from by with and or not it its this that there much many long please tell me about
 """
 ASKING_ENGLISH = frozenset(_ASKING_ENGLISH_WORDS.split())
-# What asks for one thing, which has a name or a number: not how, why, or what all there is to say.
-_ASKS_FOR_ONE = (
-    r"谁|多少|多[久大长高远深重快厚宽]|几|哪|何[时地处人年]|什么时候|什么地方|是什么|什么(?!样|措施|举措|影响|作用|意义)"
-    r"|率$|[数量额]$|\b(?:who|when|where|which)\b|\bhow (?:many|much|long|old|far|tall)\b"
+# What asks how or why, or for all there is to say.
+_OPEN = (
+    r"总结|概[述括]|介绍|[描论简]述|说明|解释|分析|谈谈|讨论|评价|比较|对比|区别|列[举出]|如何|怎[么样]|为什么|为何|原因|哪些"
+    r"|有什么|什么[是样]|什么.{0,2}(?:措施|举措|影响|作用|意义|特点)"
+    r"|\b(?:how(?! (?:many|much|long|old|far|tall))|why|describe|explain)\b"
 )
 _ASKS_FOR_TIME = r"何[时年月日]|什么时[候间]|什么日[期子]|[哪几][一]?[年月天日号]|[时日][间期]|\bwhen\b"
 _ENGLISH = re.compile(r"[a-z]+")
@@ -41,7 +42,7 @@ def content_of(question: str) -> str:
 
 def asks_for_one(question: str) -> bool:
     """Whether a question asks for one name, number, date or place, so that two answers cannot both be right."""
-    return _in_one_script(_ASKS_FOR_ONE).search(_compared(question).strip().rstrip("?!。. ")) is not None
+    return _in_one_script(_OPEN).search(_compared(question)) is None
 
 
 def asks_for_time(question: str) -> bool:

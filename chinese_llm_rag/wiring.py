@@ -308,7 +308,7 @@ def _wider(settings: Settings, base: "KnowledgeBase") -> "list[BaseDocumentCompr
 def build_conversation(
     settings: Settings,
     base: "KnowledgeBase",
-    llm: "BaseLanguageModel[Any]",
+    llm: "BaseLanguageModel[Any] | None",
     *,
     sessions: "SessionStore | None" = None,
     model_rewrites: bool = False,
@@ -319,7 +319,7 @@ def build_conversation(
     Args:
         settings: how is searched and answered.
         base: open, with its embedding model.
-        llm: answers.
+        llm: answers; None for quotations.
         sessions: keeps conversations by name.
         model_rewrites: whether the model, and not rules, makes follow-up questions stand by themselves.
         passage_filter: what passages must meet.
@@ -389,10 +389,11 @@ def conversing(
     """
     with open_knowledge_base(settings, search=True) as base:
         on_open(base)
+        load = llm_of(settings)
         yield build_conversation(
             settings,
             base,
-            build_llm(settings),
+            load() if load else None,
             sessions=open_sessions(settings),
             model_rewrites=model_rewrites,
             passage_filter=passage_filter,

@@ -136,6 +136,9 @@ def test_without_a_model_the_documents_own_sentences_answer_and_that_is_said(clr
     assert out.startswith(RIVER)
     assert "no model was asked" in err
     assert json.loads(clrag("ask", "--json", "--strategy", "extractive", "长江全长约多少公里？")[1])["citations"]
+    _, out, err = clrag("chat", stdin="长江全长约多少公里？\n它发源于哪里？\n")
+    assert out.count("唐古拉山脉") >= 2
+    assert err.count("no model was asked") == 2
 
 
 def test_strict_leaves_out_what_nothing_supports_and_says_so(clrag, documents):

@@ -287,3 +287,11 @@ def test_both_searches_are_kept_in_their_order_without_repeats_and_no_longer_tha
 def test_two_documents_of_the_query_stand_before_one_of_the_question_as_asked():
     found = in_turns([Document(text) for text in "甲乙丙丁"], [Document(text) for text in "子丑寅卯"])
     assert [document.page_content for document in found] == ["甲", "乙", "子", "丙"]
+
+
+def test_without_a_model_follow_ups_are_answered_by_the_documents_own_sentences():
+    chain = build_conversation_chain(Noted(), None)
+    reply = chain.invoke({"question": "它的水温是多少？", "history": [BEFORE]})
+    assert reply.query == "龙井茶的水温是多少？"
+    assert reply.answer.strategy == "extractive"
+    assert "八十度" in reply.text

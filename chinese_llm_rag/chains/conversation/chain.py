@@ -34,7 +34,7 @@ _KEYS = ("question", "history", "session")
 
 def build_conversation_chain(
     retriever: BaseRetriever,
-    llm: BaseLanguageModel[Any],
+    llm: BaseLanguageModel[Any] | None,
     *,
     sessions: SessionStore | None = None,
     rewrite_llm: BaseLanguageModel[Any] | None = None,
@@ -52,6 +52,7 @@ def build_conversation_chain(
     Args:
         retriever: finds passages; a follow-up is searched as it stands by itself and as it was asked.
         llm: answers; a chat model reads the earlier turns, a base model only the question as it stands by itself.
+            None: the best supported sentences of the passages are the answers.
         sessions: keeps conversations by name.
         rewrite_llm: makes follow-ups stand by themselves; by default, and where it says nothing, rules do. It is
             asked only where a question leans on history.
@@ -65,13 +66,13 @@ def build_conversation_chain(
     """
     sizes: dict[str, Any] = {"context_window": context_window, "max_tokens": max_tokens}
     build_qa_chain(retriever, llm, **sizes, style=style, **qa_options)  # what is wrong with these is said at once
-    window = _window(llm, **sizes)
-    rewrite = llm_rewrite(rewrite_llm, window if rewrite_llm is llm else _window(rewrite_llm)) if rewrite_llm else None
+    reading = None if llm is None else _Reading(llm, _window(llm, **sizes), style or style_for(llm))
+    rewrite = None
+    if rewrite_llm is not None:
+        rewrite = llm_rewrite(rewrite_llm, reading.window if reading and rewrite_llm is llm else _window(rewrite_llm))
     chain = _ConversationChain(
         retriever=retriever,
-        llm=llm,
-        window=window,
-        style=style or style_for(llm),
+        reading=reading,
         sessions=sessions,
         rewrite=rewrite,
         qa_options={**sizes, **qa_options},
@@ -89,6 +90,15 @@ def _window(llm: BaseLanguageModel[Any], **given: int | None) -> Window:
                 hint=f"build_conversation_chain(..., {name}=...)",
             )
     return Window(**values)  # type: ignore[arg-type]  # checked above
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The model that reads, its window, and the style it is asked in."""
+
+    llm: BaseLanguageModel[Any]
+    window: Window
+    style: QAPromptStyle
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +123,13 @@ class _ConversationChain:
         self,
         *,
         retriever: BaseRetriever,
-        llm: BaseLanguageModel[Any],
-        window: Window,
-        style: QAPromptStyle,
+        reading: _Reading | None,
         sessions: SessionStore | None,
         rewrite: Rewrite | None,
         qa_options: dict[str, Any],
     ) -> None:
         self._retriever = retriever
-        self._llm = llm
-        self._window = window
-        self._style = style
+        self._reading = reading
         self._sessions = sessions
         self._rewrite = rewrite
         self._qa_options = qa_options
@@ -203,13 +209,13 @@ class _ConversationChain:
 
     def _read(self, understood: _Understood) -> _Understood:
         """The exchanges that fit beside the question; a refusal is none, since a model would repeat it."""
-        query = understood.reply.query
-        if isinstance(self._style.build(query, ()), str):
+        query, reading = understood.reply.query, self._reading
+        if reading is None or isinstance(reading.style.build(query, ()), str):
             return replace(understood, history=())
         history = tuple(exchange for exchange in understood.history if not exchange.refused)
         kept = trimmed(
-            self._window,
-            lambda turns: n_tokens(self._llm, with_history(self._style, turns).build(query, ())),
+            reading.window,
+            lambda turns: n_tokens(reading.llm, with_history(reading.style, turns).build(query, ())),
             history,
         )
         reply = replace(understood.reply, n_turns_read=len(kept), n_turns_dropped=len(history) - len(kept))
@@ -220,8 +226,10 @@ class _ConversationChain:
         retriever = self._retriever
         if len(reply.queries) > 1:
             retriever = BothFormsRetriever(retriever=retriever, asked=reply.question, name="search")
-        style = with_history(self._style, understood.history)
-        return build_qa_chain(retriever, self._llm, style=style, **self._qa_options)
+        if self._reading is None:
+            return build_qa_chain(retriever, None, **self._qa_options)
+        style = with_history(self._reading.style, understood.history)
+        return build_qa_chain(retriever, self._reading.llm, style=style, **self._qa_options)
 
     def _remembered(self, said: tuple[str, Reply]) -> None:
         assert self._sessions is not None
