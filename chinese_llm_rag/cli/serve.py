@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from chinese_llm_rag import console
-from chinese_llm_rag._optional import optional_import
+from chinese_llm_rag._optional import require_installed
 from chinese_llm_rag.cli.app import app
 from chinese_llm_rag.cli.options import EXAMPLE, Home, Kb, option, settings_of, with_model_options
 from chinese_llm_rag.language import say
@@ -40,16 +40,17 @@ def serve(
 ) -> None:
     settings = settings_of(context, home=home, kb=kb, serve_host=host, serve_port=port, **model_options)
     for package in ("fastapi", "uvicorn", "prometheus_client"):
-        optional_import(package, extra="serve")
+        require_installed(package, extra="serve")
     from chinese_llm_rag.app.controller import Controller  # noqa: PLC0415
     from chinese_llm_rag.app.limits import Limits  # noqa: PLC0415
+    from chinese_llm_rag.app.listening import address_of, bind  # noqa: PLC0415
     from chinese_llm_rag.app.server.application import build_application  # noqa: PLC0415
-    from chinese_llm_rag.app.server.running import bind, policy_for, run  # noqa: PLC0415
+    from chinese_llm_rag.app.server.running import policy_for, run  # noqa: PLC0415
 
     token = settings.serve_token.get_secret_value() if settings.serve_token else None
     policy = policy_for(settings.serve_host, token)
     listener = bind(settings.serve_host, settings.serve_port)
-    address = f"http://{listener.getsockname()[0]}:{listener.getsockname()[1]}"
+    address = address_of(listener)
     controller = Controller(settings, Limits.of(settings))
     console.note(say(f"the model is {controller.model_name!r}", f"模型为 {controller.model_name!r}"))
     run(

@@ -1,17 +1,22 @@
 """The command that opens the desktop page."""
 
+import socket
 import threading
 import webbrowser
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from chinese_llm_rag import console
-from chinese_llm_rag._optional import optional_import
+from chinese_llm_rag._optional import require_installed
 from chinese_llm_rag.cli.app import app
 from chinese_llm_rag.cli.options import EXAMPLE, Home, Kb, option, settings_of, with_model_options
 from chinese_llm_rag.cli.serve import Port
+from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
+
+if TYPE_CHECKING:
+    from chinese_llm_rag.settings import Settings
 
 Native = Annotated[
     bool,
@@ -55,28 +60,57 @@ def desktop(
         return
     settings = settings_of(context, home=home, kb=kb, serve_port=port, **model_options)
     for package in ("fastapi", "uvicorn", "prometheus_client", "nicegui", *(["webview"] if native else [])):
-        optional_import(package, extra="native" if package == "webview" else "app")
+        require_installed(package, extra="native" if package == "webview" else "app")
+    from chinese_llm_rag.app.listening import address_of, noted, page_of  # noqa: PLC0415
+
+    show = not native and not no_browser
+    if (open_one := page_of(settings.home)) is not None:
+        console.out(say(f"the page is open already, at {open_one}", f"页面已打开，地址 {open_one}"))
+        if show:
+            webbrowser.open(open_one)
+        return
+    listener = _listener(settings.serve_port, asked_for=port is not None)
+    address = f"{address_of(listener)}/"
+    if show:  # it takes its time to start too, and waits for the answer
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    with noted(settings.home, address):
+        _serve_page(settings, listener, address, native=native)
+
+
+def _listener(port: int, *, asked_for: bool) -> socket.socket:
+    """At the port; where nobody asked for it and another program has it, at any: the browser is shown the way."""
+    from chinese_llm_rag.app.listening import bind  # noqa: PLC0415  (sockets are slow to load)
+
+    try:
+        return bind("127.0.0.1", port)
+    except ConfigError:
+        if asked_for:
+            raise
+        console.note(
+            say(f"another program has port {port}; a free one is taken", f"端口 {port} 已被占用，改用空闲端口")
+        )
+        return bind("127.0.0.1", 0)
+
+
+def _serve_page(settings: "Settings", listener: socket.socket, address: str, *, native: bool) -> None:
     from chinese_llm_rag.app.controller import Controller  # noqa: PLC0415
     from chinese_llm_rag.app.limits import Limits  # noqa: PLC0415
     from chinese_llm_rag.app.page.application import add_page  # noqa: PLC0415
     from chinese_llm_rag.app.server.application import build_application  # noqa: PLC0415
     from chinese_llm_rag.app.server.gate import Policy  # noqa: PLC0415
-    from chinese_llm_rag.app.server.running import bind, run  # noqa: PLC0415
+    from chinese_llm_rag.app.server.running import run  # noqa: PLC0415
 
-    listener = bind("127.0.0.1", settings.serve_port)
-    address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
     controller = Controller(settings, Limits.of(settings))
     application = build_application(controller, Policy(), settle_s=_SETTLE_S, load=not controller.is_first_start)
     add_page(application, controller)
-
-    def ready() -> None:
-        console.out(say(f"the page is at {address}", f"页面地址 {address}"))
-        if not native and not no_browser:
-            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
-
     if native:
         from chinese_llm_rag.app.native import run_in_window  # noqa: PLC0415
 
         run_in_window(application, controller, listener, address)
-    else:
-        run(application, controller, listener, on_ready=ready)
+        return
+    run(
+        application,
+        controller,
+        listener,
+        on_ready=lambda: console.out(say(f"the page is at {address}", f"页面地址 {address}")),
+    )

@@ -41,27 +41,6 @@ def policy_for(host: str, token: str | None) -> Policy:
     return Policy((), token)
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 is any free one.
-
-    Raises:
-        ConfigError: the address is taken, or none of this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        listener.close()
-        raise ConfigError(
-            say(f"cannot listen on {host}:{port}: {error.strerror}", f"无法监听 {host}:{port}：{error.strerror}"),
-            setting="serve_port",
-            hint=say("choose another port (--port)", "请换一个端口（--port）"),
-        ) from error
-    return listener
-
-
 def run(
     app: FastAPI,
     controller: Controller,
