@@ -29,7 +29,7 @@ _GOING_ON = """
 """
 # Names of what belongs to something: alone they do not say to what.
 _ATTRIBUTES = """
-价格 价钱 单价 售价 租金 押金 工资 薪资 奖金 补贴 津贴 保费 定价 费用 花费 成本 金额 总额 利润 净利润 毛利率 收入
+保质期 价格 价钱 单价 售价 租金 押金 工资 薪资 奖金 补贴 津贴 保费 定价 费用 花费 成本 金额 总额 利润 净利润 毛利率 收入
 营业收入 营收 销售额 产值 产量 销量 增长率 增速 税率 利率 比例 比率 占比 市值 股价 时间 日期 地点 地址 位置 电话
 邮箱 网址 联系人 联系方式 负责人 法定代表人 法人 董事长 总经理 总裁 创始人 作者 译者 主编 编者 导演 主演 编剧 出版社
 注册资本 总部 面积 人口 长度 全长 高度 宽度 深度 重量 质量 体积 容量 尺寸 大小 规格 型号 颜色 材质 材料 成分 温度
@@ -72,6 +72,8 @@ _BETWEEN = _any_of(_ASKING, _FUNCTION)
 _MORE = _any_of(_ASKING, _FUNCTION, _GOING_ON)
 _LEFT_OPEN = re.compile(f"{WHICH}|{_any_of(_ASKING, _FUNCTION, _GOING_ON, _ATTRIBUTES, _VERBS).pattern}")
 _ATTRIBUTE = _any_of(_ATTRIBUTES)
+_LONG_ATTRIBUTES = " ".join(word for word in _ATTRIBUTES.split() if len(word) > 1)
+_ENDS_WITH_ATTRIBUTE = re.compile(rf"(?:{_any_of(_LONG_ATTRIBUTES).pattern}|(?<![时学])期|[率费额量价])$")
 # Where a name ends: at words of several letters, and at the few of one letter that are hardly ever part of one.
 _LONG_WORDS = " ".join(
     word for words in (_ASKING, _FUNCTION, _GOING_ON, _ATTRIBUTES, _VERBS) for word in words.split() if len(word) > 1
@@ -120,6 +122,11 @@ def named(text: str) -> str:
 def is_attribute(text: str) -> bool:
     """Whether a plain text only names attributes: 价格, 价格和产地; not 第二年的租金."""
     return bool(_ATTRIBUTE.search(text)) and not _ATTRIBUTE.sub("", re.sub(r"[的和、与及]", "", text))
+
+
+def ends_with_attribute(text: str) -> bool:
+    """Whether the last word of a plain text is the name of an attribute: 流域面积, 第二年的租金."""
+    return _ENDS_WITH_ATTRIBUTE.search(text) is not None
 
 
 def topic_of(question: str) -> str:

@@ -89,15 +89,36 @@ def _in_place_of_topic(name: str, known: Sequence[Exchange]) -> str:
 def _fragment(text: str, known: Sequence[Exchange]) -> str:
     body = text.removesuffix("呢").strip(_MARKS)
     plain = phrases.plain(body)
-    if not phrases.content(plain) and not phrases.which_of_several(plain):
+    which = phrases.which_of_several(plain)
+    if (not phrases.content(plain) and not which) or re.match(r"如果|要是|假如|假设|万一", plain):
         return _together(text, known)
-    if phrases.is_attribute(plain):
-        return _of_topic(body, known, link="的")
-    if which := phrases.which_of_several(plain):
-        return _other_one(body, which[0][0], known)
-    if re.match(r"如果|要是|假如|假设|万一", plain):
+    if PRONOUN.search(plain) or POINTING.search(plain):
+        return _pointed(text, body, known)
+    if phrases.ends_with_attribute(plain):
+        return _attribute(body, known)
+    return _other_one(body, which[0][0], known) if which else _in_place_of_topic(body.removesuffix("的"), known)
+
+
+def _pointed(text: str, body: str, known: Sequence[Exchange]) -> str:
+    """它的保质期, 该公司的总部: of what was spoken of; 它呢 alone asks nothing."""
+    plain = phrases.plain(body)
+    if not phrases.content(POINTING.sub("", PRONOUN.sub("", plain))):
         return _together(text, known)
-    return _in_place_of_topic(body.removesuffix("的"), known)
+    return _pronoun(body, known) if PRONOUN.search(plain) else _pointing(body, known)
+
+
+def _attribute(body: str, known: Sequence[Exchange]) -> str:
+    """保质期, 第二年的租金: of what was spoken of, or in its place where that is something of the same kind."""
+    plain, topic = phrases.plain(body), phrases.plain(_topic(known))
+    owner = plain.rpartition("的")[0]
+    if phrases.named(owner) or (topic and plain.startswith(topic)):
+        return body
+    before = _before(known)
+    if not owner and (asked := re.search(rf"(?<=的)[^的，,]*{re.escape(body[-1])}(?=[是有为為]|$)", before)):
+        return before[: asked.start()] + body + before[asked.end() :]
+    if topic[-1:] == plain[-1:] or topic[:2] == plain[:2]:
+        return _in_place_of_topic(body, known)
+    return _of_topic(body, known, link="" if owner else "的")
 
 
 def _other_one(body: str, which: str, known: Sequence[Exchange]) -> str:
