@@ -19,7 +19,7 @@ from langchain_core.documents import Document
 
 from chinese_llm_rag import BM25Retriever
 from chinese_llm_rag.chains.conversation import Exchange, leaning, standalone
-from chinese_llm_rag.chains.conversation.both_forms import BothFormsRetriever
+from chinese_llm_rag.chains.qa_readings import merged
 from chinese_llm_rag.chinese_text import is_han
 
 K = 4
@@ -55,9 +55,8 @@ def follow_ups(queries: list[dict], make: Callable[[str], str]) -> Iterator[Foll
 def share_found(retriever: BM25Retriever, asked: list[FollowUp], form: Callable[[FollowUp], list[str]]) -> float:
     found = 0
     for one in asked:
-        query, *typed = form(one)
-        searched = BothFormsRetriever(retriever=retriever, asked=typed[0]) if typed else retriever
-        found += any(document.metadata["doc_id"] == one.doc_id for document in searched.invoke(query))
+        documents = merged([retriever.invoke(query) for query in form(one)])
+        found += any(document.metadata["doc_id"] == one.doc_id for document in documents)
     return found / len(asked)
 
 

@@ -1,12 +1,11 @@
 """What a chain is asked: a question, or a question with what belongs to it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast, get_args
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
-
-from chinese_llm_rag.chains.qa_prompt import Detail, Exchange
+from chinese_llm_rag.chains.exchange import Exchange, exchanges
+from chinese_llm_rag.chains.qa_prompt import Detail
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
 
@@ -26,7 +25,7 @@ class Asked:
     def of(cls, given: object, detail: Detail = "short") -> "Asked":
         """What a caller gave: a str, or a mapping with `question` and, if wanted, the other fields.
 
-        `history` is (question, answer) pairs, or LangChain's messages.
+        `history` is exchanges, (question, answer) pairs, or LangChain's messages.
 
         Raises:
             ConfigError: something else, an empty question, an unknown key.
@@ -53,34 +52,6 @@ class Asked:
             exchanges(fields.get("history") or ()),
             cast("Detail", wanted),
         )
-
-
-def exchanges(history: Sequence[Any]) -> tuple[Exchange, ...]:
-    """(question, answer) pairs of earlier turns; a question that was not answered is left out.
-
-    Raises:
-        ConfigError: a turn is neither a pair of texts nor a message.
-    """
-    found: list[Exchange] = []
-    question: str | None = None
-    for turn in history:
-        if isinstance(turn, HumanMessage):
-            question = str(turn.text)
-        elif isinstance(turn, AIMessage):
-            if question is not None:
-                found.append((question, str(turn.text)))
-            question = None
-        elif not isinstance(turn, BaseMessage):
-            if not (isinstance(turn, tuple | list) and len(turn) == 2 and all(isinstance(t, str) for t in turn)):
-                raise ConfigError(
-                    say(
-                        f"history holds {turn!r}, expected (question, answer) or messages",
-                        f"history 中的 {turn!r} 无效，应为（问题，回答）或消息",
-                    ),
-                    setting="history",
-                )
-            found.append((turn[0], turn[1]))
-    return tuple(found)
 
 
 def _text(value: object, name: str) -> str:

@@ -16,9 +16,8 @@ from langchain_core.messages import BaseMessage
 from langchain_core.retrievers import BaseRetriever
 from langchain_core.runnables import RunnableLambda
 
+from chinese_llm_rag.chains.model_room import PromptText
 from chinese_llm_rag.schema import Answer
-
-PromptText = str | list[BaseMessage]
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,8 +80,8 @@ def build_qa_chain(
     """A Runnable from a question to its Answer.
 
     The question is a str, or a mapping with "question" and, where wanted, "queries" (what is searched instead),
-    "history" ((question, answer) pairs or messages) and "detail". `invoke` gives the whole answer; `stream` gives
-    pieces that add up to it.
+    "history" (exchanges, (question, answer) pairs or messages) and "detail". `invoke` gives the whole answer;
+    `stream` gives pieces that add up to it.
 
     Args:
         retriever: finds passages; metadata as in ChunkMetadata makes citations exact.

@@ -13,9 +13,10 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 
 from chinese_llm_rag.chains.asked import Asked
 from chinese_llm_rag.chains.checked_stream import CheckedStream, Outcome
-from chinese_llm_rag.chains.effects import Begin, Course, Effect, Emit, NextPiece, PromptText, Retrieve, Stage
+from chinese_llm_rag.chains.effects import Begin, Course, Effect, Emit, NextPiece, Retrieve, Stage
+from chinese_llm_rag.chains.exchange import Exchange
+from chinese_llm_rag.chains.model_room import PromptText
 from chinese_llm_rag.chains.qa_model import AskedModel
-from chinese_llm_rag.chains.qa_prompt import Exchange
 from chinese_llm_rag.chains.qa_readings import merged, readings
 from chinese_llm_rag.citations import SentenceChecker, extract
 from chinese_llm_rag.evidence import EvidenceCheck, check_evidence
@@ -124,7 +125,8 @@ class QACourse:
             answer = stream.said.strip() or answer
         assert stream is not None
         outcome = yield Stage("check", partial(_ended, stream), stream.said)
-        yield Emit(_last(outcome, read, tuple(left), usage, "refine"))
+        last = _last(outcome, read, tuple(left), usage, "refine")
+        yield Emit(replace(last, turns_dropped=len(asked.history)))
 
     def _portion(
         self, asked: Asked, answer: str | None, model: AskedModel, left: list[Passage]
@@ -158,7 +160,8 @@ class QACourse:
             outcome = yield Stage("check", partial(_ended, stream), stream.said)
             answers.append((_worth(outcome, checker, len(answers)), outcome))
         _, best = max(answers, key=lambda answer: answer[0])
-        yield Emit(_last(best, read, (), usage, "map_rerank"))
+        last = _last(best, read, (), usage, "map_rerank")
+        yield Emit(replace(last, turns_dropped=len(asked.history)))
 
     def _portions(self, asked: Asked, model: AskedModel, passages: list[Passage]) -> list[PackedContext]:
         return portions(

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel, BaseLanguageModel
+from langchain_core.language_models import BaseLanguageModel
 
 from chinese_llm_rag.chains.asked import Asked
-from chinese_llm_rag.chains.effects import PromptText
-from chinese_llm_rag.chains.qa_prompt import Exchange, QAPromptStyle, style_for
+from chinese_llm_rag.chains.exchange import Exchange
+from chinese_llm_rag.chains.model_room import PromptText, count_tokens, window_of
+from chinese_llm_rag.chains.qa_prompt import QAPromptStyle, style_for
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.packing import Window
@@ -48,11 +49,7 @@ class AskedModel:
 
     def count(self, prompt: PromptText) -> int:
         """Tokens of the prompt by the model's own tokenizer, without BOS."""
-        if isinstance(prompt, str):
-            return self.llm.get_num_tokens(prompt)
-        if isinstance(self.llm, BaseChatModel):
-            return self.llm.get_num_tokens_from_messages(prompt)
-        return sum(self.llm.get_num_tokens(str(message.text)) for message in prompt)
+        return count_tokens(self.llm, prompt)
 
     def require_room(self, asked: Asked) -> None:
         """Refuse a question that fills the window by itself.
@@ -72,16 +69,20 @@ class ModelSource:
         context_window: tokens of prompt and answer together; the model's own by default.
         max_tokens: room kept for the answer; the model's own by default.
         style: how it is asked, if not by its kind.
+        builder: the function that was given the model, for hints.
     """
 
     def __init__(
         self,
         llm: LLM | Callable[[], LLM],
-        context_window: int | None,
-        max_tokens: int | None,
-        style: QAPromptStyle | None,
+        context_window: int | None = None,
+        max_tokens: int | None = None,
+        style: QAPromptStyle | None = None,
+        *,
+        builder: str = "build_qa_chain",
     ) -> None:
         self._given = llm
+        self._builder = builder
         self._window = (context_window, max_tokens)
         self._style = style
         self._turn = threading.Lock()
@@ -107,16 +108,5 @@ class ModelSource:
 
     def _asked(self, llm: LLM) -> AskedModel:
         context_window, max_tokens = self._window
-        window = Window(_number_of(llm, "context_window", context_window), _number_of(llm, "max_tokens", max_tokens))
+        window = window_of(llm, self._builder, context_window=context_window, max_tokens=max_tokens)
         return AskedModel(llm, window, self._style or style_for(llm))
-
-
-def _number_of(llm: LLM, name: str, given: int | None) -> int:
-    value = given if given is not None else getattr(llm, name, None)
-    if not isinstance(value, int) or value < 1:
-        raise ConfigError(
-            say(f"{name} of {type(llm).__name__} is not known", f"不知道 {type(llm).__name__} 的 {name}"),
-            setting=name,
-            hint=f"build_qa_chain(..., {name}=...)",
-        )
-    return value

@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol
 from langchain_core.language_models import BaseChatModel, BaseLanguageModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
+from chinese_llm_rag.chains.exchange import Exchange
+from chinese_llm_rag.chains.model_room import PromptText
 from chinese_llm_rag.chinese_text import iter_sentences, search_terms
 from chinese_llm_rag.packing import format_context
 from chinese_llm_rag.packing.passages import FENCE_BEGIN, FENCE_END
@@ -30,8 +32,6 @@ from chinese_llm_rag.schema import Passage
 FOCUS_CHARS = 200
 
 Detail = Literal["short", "detailed"]
-PromptText = str | list[BaseMessage]
-Exchange = tuple[str, str]  # an earlier question and its answer
 
 # The labels of a few-shot item, which a document must not be able to write.
 _LABEL = re.compile(r"(段落|问题|答案)[：:]")
@@ -78,10 +78,10 @@ def chat_prompt(
     The evidence opens the first user turn: it stays where it is while a conversation about it goes on.
     """
     template = QA_SHORT if detail == "short" else QA_DETAILED
-    asked = [earlier for earlier, _ in history] + [template.format(question=question.strip())]
+    asked = [exchange.question for exchange in history] + [template.format(question=question.strip())]
     turns: list[BaseMessage] = [HumanMessage(f"{_evidence(passages)}\n\n{asked[0]}")]
-    for (_, answer), following in zip(history, asked[1:], strict=True):
-        turns += [AIMessage(answer), HumanMessage(following)]
+    for exchange, following in zip(history, asked[1:], strict=True):
+        turns += [AIMessage(exchange.answer), HumanMessage(following)]
     return [SystemMessage(_system(detail)), *turns]
 
 

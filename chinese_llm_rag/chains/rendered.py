@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from langchain_core.language_models import BaseChatModel, BaseLanguageModel
+from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import BaseMessage
 
-from chinese_llm_rag.chains.effects import PromptText
+from chinese_llm_rag.chains.model_room import PromptText, count_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +28,11 @@ class RendersPrompts(Protocol):
 
 def rendered(llm: BaseLanguageModel[Any], prompt: PromptText) -> RenderedPrompt:
     """The prompt as text; turns by role where the model's template is not known."""
+    return RenderedPrompt(_text(llm, prompt), count_tokens(llm, prompt) + 1)
+
+
+def _text(llm: BaseLanguageModel[Any], prompt: PromptText) -> str:
     if isinstance(prompt, str):
-        return RenderedPrompt(prompt, llm.get_num_tokens(prompt) + 1)
+        return prompt
     text = llm.render_prompt(prompt) if isinstance(llm, RendersPrompts) else None
-    if text is None:
-        text = "\n".join(f"<{message.type}>\n{message.text}" for message in prompt)
-    if isinstance(llm, BaseChatModel):
-        return RenderedPrompt(text, llm.get_num_tokens_from_messages(prompt) + 1)
-    return RenderedPrompt(text, llm.get_num_tokens(text) + 1)
+    return "\n".join(f"<{message.type}>\n{message.text}" for message in prompt) if text is None else text

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.language_models import FakeListChatModel, FakeListLLM
 
+from chinese_llm_rag.chains.exchange import Exchange
 from chinese_llm_rag.chains.qa_prompt import (
     CHAT,
     FEW_SHOT,
@@ -47,7 +48,7 @@ def test_a_chat_model_is_asked_in_a_system_turn_and_a_user_turn():
     ("prompt", "file"),
     [
         (chat_prompt(QUESTION, PASSAGES, detail="detailed"), "qa_chat_detailed.txt"),
-        (chat_prompt(QUESTION, PASSAGES, history=[("长江呢？", "约6300公里。")]), "qa_chat_history.txt"),
+        (chat_prompt(QUESTION, PASSAGES, history=[Exchange("长江呢？", "约6300公里。")]), "qa_chat_history.txt"),
         (refine_prompt(QUESTION, PASSAGES, "约5400公里。"), "qa_refine.txt"),
         (refine_prompt(QUESTION, PASSAGES, "约5400公里。", "detailed"), "qa_refine_detailed.txt"),
     ],

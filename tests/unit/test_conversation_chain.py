@@ -1,24 +1,17 @@
 """build_conversation_chain over scripted models: what is searched, what the model reads, what is remembered."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
 from langchain_core.messages import AIMessage, HumanMessage
 from langchain_core.retrievers import BaseRetriever
 
 from chinese_llm_rag.chains.conversation import Exchange, Reply, SessionStore, build_conversation_chain
-from chinese_llm_rag.chains.conversation.both_forms import in_turns
-from chinese_llm_rag.chains.conversation.history import trimmed
-from chinese_llm_rag.errors import ConfigError, ContextWindowExceededError
+from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.llms.alpaca import ChatChineseAlpaca, ChineseAlpacaLLM
-from chinese_llm_rag.packing import Window
-from chinese_llm_rag.packing.planner import HISTORY_SHARE
 from chinese_llm_rag.testing import ScriptedBackend
 
 TEA = "龙井茶产于杭州西湖一带，属于绿茶。冲泡龙井茶的水温以八十度左右为宜。"
@@ -65,20 +58,28 @@ def test_a_question_that_stands_by_itself_is_searched_once_as_it_is(given):
     assert retriever.asked == ["龙井茶的水温是多少？"]
 
 
-def test_a_chat_model_reads_earlier_turns_between_the_system_turn_and_the_passages():
+def test_a_chat_model_reads_earlier_turns_between_the_evidence_and_the_question():
     chain, backend, _ = chat("水温以八十度左右为宜。")
     reply = chain.invoke({"question": "它的水温是多少？", "history": [HumanMessage(BEFORE[0]), AIMessage(BEFORE[1])]})
     [prompt] = prompts(backend)
-    assert prompt.index("你只根据给出的资料") < prompt.index(BEFORE[0]) < prompt.index(BEFORE[1]) < prompt.index(TEA)
-    assert "问题：龙井茶的水温是多少？" in prompt
-    assert (reply.n_turns_read, reply.n_turns_dropped) == (1, 0)
+    places = [prompt.index(part) for part in (TEA, *BEFORE[:1], f"{BEFORE[1]}</s>", "问题：龙井茶的水温是多少？")]
+    assert places == sorted(places)
+    assert reply.answer.turns_dropped == 0
+
+
+def test_a_follow_up_on_the_same_evidence_begins_as_the_question_before():
+    chain, backend, _ = chat(BEFORE[1], "水温以八十度左右为宜。")
+    chain.invoke(BEFORE[0])
+    chain.invoke({"question": "它的水温是多少？", "history": [BEFORE]})
+    first, second = prompts(backend)
+    until_evidence_ends = first.index(TEA) + len(TEA)
+    assert first[:until_evidence_ends] == second[:until_evidence_ends]
 
 
 def test_a_refusal_is_no_turn_that_a_model_reads_but_its_question_is_leant_on():
     chain, backend, _ = chat("水温以八十度左右为宜。")
     reply = chain.invoke({"question": "那水温呢？", "history": [("龙井茶的价格是多少？", "文档中没有说明。")]})
     assert reply.query == "龙井茶的水温？"
-    assert reply.n_turns_read == 0
     assert "价格" not in prompts(backend)[0]
 
 
@@ -86,8 +87,7 @@ def test_turns_that_do_not_fit_are_dropped_from_the_oldest_and_counted():
     history = [(f"第{n}个问题？", "长" * 100) for n in range(1, 21)]
     chain, backend, _ = chat("水温以八十度左右为宜。", window=1200)
     reply = chain.invoke({"question": "龙井茶的水温是多少？", "history": history})
-    assert reply.n_turns_read + reply.n_turns_dropped == 20
-    assert 0 < reply.n_turns_read < 20
+    assert 0 < reply.answer.turns_dropped < 20
     [prompt] = prompts(backend)
     assert "第20个问题" in prompt
     assert "第1个问题" not in prompt
@@ -99,7 +99,6 @@ def test_a_base_model_reads_no_turns_and_is_asked_the_question_as_it_stands_by_i
     chain = build_conversation_chain(Noted(), ChineseAlpacaLLM(backend=backend, max_tokens=20))
     reply = chain.invoke({"question": "那水温呢？", "history": [BEFORE]})
     assert reply.text == "八十度左右"
-    assert reply.n_turns_read == 0
     [prompt] = prompts(backend)
     assert prompt.endswith("问题：龙井茶的水温？\n答案：")
     assert BEFORE[0] not in prompt
@@ -188,10 +187,10 @@ class Names(BaseCallbackHandler):
 async def test_every_stage_shows_by_its_name_with_retrieval_and_generation_apart(tmp_path: Path):
     asking = {"question": "那水温呢？", "session": "茶"}
     expected = {
-        ("conversation", "recall"), ("conversation", "RunnableSequence"), ("RunnableSequence", "rewrite"),
-        ("RunnableSequence", "history"), ("conversation", "qa"), ("retrieve", "search"), ("search", "Noted"),
-        ("qa", "generate"), ("generate", "ChatChineseAlpaca"), ("conversation", "remember"),
-    }  # fmt: skip
+        *(("conversation", stage) for stage in ("recall", "rewrite", "qa", "remember")),
+        *(("qa", stage) for stage in ("retrieve", "gate", "pack", "generate", "check")),
+        *(("retrieve", "Noted"), ("generate", "ChatChineseAlpaca")),
+    }
     for number, run in enumerate((lambda c, a, o: c.invoke(a, o), lambda c, a, o: c.ainvoke(a, o))):
         store = SessionStore(tmp_path / f"{number}.sqlite")
         store.add("茶", Reply(*BEFORE[:1], query=BEFORE[0]))
@@ -225,68 +224,6 @@ def test_a_model_without_a_known_window_is_refused_when_the_chain_is_built():
     llm = ChatChineseAlpaca(backend=backend, max_tokens=100)
     with pytest.raises(ConfigError, match="context_window"):
         build_conversation_chain(Noted(), llm, context_window=-1)
-
-
-# --- trimming -----------------------------------------------------------------------------------------
-
-measures: dict[str, Callable[[str], int]] = {
-    "characters": len,
-    "bytes": lambda text: len(text.encode("utf-8", "replace")),
-    "pairs": lambda text: (len(text) + 1) // 2,
-}
-
-
-@given(
-    st.integers(1, 600),
-    st.integers(1, 100),
-    st.sampled_from(sorted(measures)),
-    st.lists(st.tuples(st.text(max_size=60), st.text(max_size=60)), max_size=12),
-    st.floats(0, 1),
-)
-def test_history_never_takes_more_than_its_share_and_no_turn_is_dropped_that_would_fit(
-    context_window, max_tokens, counted, history, share
-):
-    window = Window(context_window, max_tokens)
-    turns = [Exchange(*pair) for pair in history]
-
-    def measure(kept: Any) -> int:
-        return 20 + measures[counted]("".join(f"问{one.question}答{one.answer}" for one in kept))
-
-    if measure(()) > window.budget:
-        with pytest.raises(ContextWindowExceededError):
-            trimmed(window, measure, turns, share=share)
-        return
-    most = measure(()) + int((window.budget - measure(())) * share)
-    kept = trimmed(window, measure, turns, share=share)
-    assert list(kept) == turns[len(turns) - len(kept) :]
-    assert measure(kept) <= most <= window.budget
-    if len(kept) < len(turns):
-        assert measure(turns[len(turns) - len(kept) - 1 :]) > most
-
-
-def test_by_default_evidence_keeps_three_quarters_of_the_room():
-    assert HISTORY_SHARE == 0.25
-    window = Window(1101, 100)  # a room of 1000
-    turns = [Exchange("问" * 50, "答" * 50) for _ in range(10)]
-    assert len(trimmed(window, lambda kept: 100 * len(kept), turns)) == 2
-
-
-# --- both forms ---------------------------------------------------------------------------------------
-
-ids = st.lists(st.integers(0, 9), max_size=6, unique=True)
-
-
-@given(ids, ids)
-def test_both_searches_are_kept_in_their_order_without_repeats_and_no_longer_than_one(first, second):
-    found = [int(d.page_content) for d in in_turns(*([Document(str(n)) for n in one] for one in (first, second)))]
-    assert len(found) == len(set(found)) == min(len({*first, *second}), max(len(first), len(second)))
-    assert [n for n in found if n in first and n not in second] == [n for n in first if n in found and n not in second]
-    assert found[:1] == (first or second)[:1]
-
-
-def test_two_documents_of_the_query_stand_before_one_of_the_question_as_asked():
-    found = in_turns([Document(text) for text in "甲乙丙丁"], [Document(text) for text in "子丑寅卯"])
-    assert [document.page_content for document in found] == ["甲", "乙", "子", "丙"]
 
 
 def test_without_a_model_follow_ups_are_answered_by_the_documents_own_sentences():

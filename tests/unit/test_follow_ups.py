@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from chinese_llm_rag.chains.conversation import Exchange, leaning, phrases, standalone
-from chinese_llm_rag.chains.conversation.exchange import exchanges
 from chinese_llm_rag.chains.conversation.standalone import with_queries
+from chinese_llm_rag.chains.exchange import exchanges
 from chinese_llm_rag.errors import ConfigError
 
 LEANS = {

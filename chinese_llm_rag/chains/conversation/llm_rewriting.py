@@ -1,15 +1,14 @@
 """A question that leans on what was said before -> the question as it stands by itself, by a language model."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from langchain_core.language_models import BaseChatModel, BaseLanguageModel
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from langchain_core.output_parsers import StrOutputParser
 
-from chinese_llm_rag.chains.conversation.exchange import Exchange
-from chinese_llm_rag.chains.conversation.history import n_tokens, trimmed
-from chinese_llm_rag.packing import Window
+from chinese_llm_rag.chains.exchange import Exchange
+from chinese_llm_rag.chains.qa_model import ModelSource
+from chinese_llm_rag.packing import plan
 
 # From a question and what was said before to the question by itself; "" where that was not found.
 Rewrite = Callable[[str, Sequence[Exchange]], str]
@@ -33,9 +32,8 @@ _EXCHANGE = "问：{question}\n答：{answer}"
 _LONGEST_QUERY = 200
 
 
-def llm_rewrite(llm: BaseLanguageModel[Any], window: Window) -> Rewrite:
+def llm_rewrite(source: ModelSource) -> Rewrite:
     """Rewriting by a chat model or a base model; it reads as much of the conversation as fits its window."""
-    answer = llm.bind(stop=["\n"]) | StrOutputParser()
 
     def prompt(question: str, history: Sequence[Exchange]) -> str:
         said = "\n".join(
@@ -43,11 +41,14 @@ def llm_rewrite(llm: BaseLanguageModel[Any], window: Window) -> Rewrite:
         )
         return REWRITE_PROMPT.format(history=said, question=_line(question))
 
-    def count(text: str) -> int:
-        return n_tokens(llm, [HumanMessage(text)] if isinstance(llm, BaseChatModel) else text)
-
     def rewrite(question: str, history: Sequence[Exchange]) -> str:
-        read = trimmed(window, lambda turns: count(prompt(question, turns)), history, share=1.0)
+        model = source()
+        answer = model.llm.bind(stop=["\n"]) | StrOutputParser()
+
+        def count(text: str) -> int:
+            return model.count([HumanMessage(text)] if isinstance(model.llm, BaseChatModel) else text)
+
+        read = plan(model.window, lambda _, turns: count(prompt(question, turns)), (), history).history
         said = answer.invoke(prompt(question, read)).strip()
         query = said.splitlines()[0].removeprefix("改写：").strip() if said else ""
         return query if len(query) <= _LONGEST_QUERY else ""

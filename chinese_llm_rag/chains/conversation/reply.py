@@ -15,8 +15,7 @@ class Reply:
 
     Pieces add up as those of an Answer do. `question` is as it was asked, `query` as it stands by itself, which is
     what the documents are asked; `queries` are all that were searched. `rewritten_by` is None where the question
-    stood by itself already. Of the earlier turns, `n_turns_read` stand in the prompt and `n_turns_dropped` did not
-    fit; a base model reads none of them.
+    stood by itself already.
     """
 
     question: str = ""
@@ -24,8 +23,6 @@ class Reply:
     queries: tuple[str, ...] = ()
     leaning: Leaning | None = None
     rewritten_by: RewrittenBy | None = None
-    n_turns_read: int = 0
-    n_turns_dropped: int = 0
     answer: Answer = field(default_factory=Answer)
 
     def __add__(self, other: "Reply") -> "Reply":
@@ -35,8 +32,6 @@ class Reply:
             queries=self.queries or other.queries,
             leaning=self.leaning or other.leaning,
             rewritten_by=self.rewritten_by or other.rewritten_by,
-            n_turns_read=max(self.n_turns_read, other.n_turns_read),
-            n_turns_dropped=max(self.n_turns_dropped, other.n_turns_dropped),
             answer=self.answer + other.answer,
         )
 
@@ -53,7 +48,5 @@ class Reply:
             "queries": list(self.queries),
             "leaning": self.leaning,
             "rewritten_by": self.rewritten_by,
-            "turns_read": self.n_turns_read,
-            "turns_dropped": self.n_turns_dropped,
             "answer": self.answer.to_dict(),
         }

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chinese_llm_rag.chains.conversation.exchange import Exchange
 from chinese_llm_rag.chains.conversation.reply import Reply
+from chinese_llm_rag.chains.exchange import Exchange
 from chinese_llm_rag.errors import ConfigError, SessionError
 from chinese_llm_rag.language import say
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from chinese_llm_rag.chains.conversation import phrases
-from chinese_llm_rag.chains.conversation.exchange import Exchange
 from chinese_llm_rag.chains.conversation.leaning import POINTING, PRONOUN, Leaning, leaning, without_opening
+from chinese_llm_rag.chains.exchange import Exchange
 
 _LOOKED_BACK = 10  # exchanges: a topic older than that is not what is meant
 _LONGEST_NAME = 12

@@ -13,6 +13,7 @@ from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import Runnable, RunnableLambda, run_in_executor
 
+from chinese_llm_rag.chains.model_room import window_of
 from chinese_llm_rag.chains.summarize.cache import MemoryCache, SummaryCache, step_key
 from chinese_llm_rag.chains.summarize.extractive import extract_summary
 from chinese_llm_rag.chains.summarize.prompts import SummaryPrompts, Wanted
@@ -21,7 +22,7 @@ from chinese_llm_rag.chains.summarize.steps import Count, LastStep, ModelStrateg
 from chinese_llm_rag.citations import cite
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
-from chinese_llm_rag.packing import Window, passages_of
+from chinese_llm_rag.packing import passages_of
 from chinese_llm_rag.schema import Passage
 from chinese_llm_rag.text_splitters import ChineseTextSplitter
 
@@ -73,23 +74,12 @@ def build_summary_chain(
         )
     summarizer = None
     if llm is not None:
-        window = Window(_number_of(llm, "context_window", context_window), _number_of(llm, "max_tokens", max_tokens))
+        window = window_of(llm, "build_summary_chain", context_window=context_window, max_tokens=max_tokens)
         identity = model_id or f"{type(llm).__name__} {getattr(llm, '_identifying_params', '')}"
         kept = MemoryCache() if cache is None else cache
         summarizer = Summarizer(llm, window, SummaryPrompts.of(llm), kept, identity, max_concurrency, on_progress)
     chain = _SummaryChain(summarizer, strategy, wanted or Wanted())
     return RunnableLambda(chain.stream, afunc=chain.astream, name="summarize")
-
-
-def _number_of(llm: BaseLanguageModel[Any], name: str, given: int | None) -> int:
-    value = given if given is not None else getattr(llm, name, None)
-    if not isinstance(value, int) or value < 1:
-        raise ConfigError(
-            say(f"{name} of {type(llm).__name__} is not known", f"不知道 {type(llm).__name__} 的 {name}"),
-            setting=name,
-            hint=f"build_summary_chain(..., {name}=...)",
-        )
-    return value
 
 
 @dataclass(slots=True)

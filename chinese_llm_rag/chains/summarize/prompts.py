@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from langchain_core.language_models import BaseChatModel, BaseLanguageModel
-from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import HumanMessage, SystemMessage
 
+from chinese_llm_rag.chains.model_room import PromptText
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.packing.passages import FENCE_BEGIN, FENCE_END, quoted
@@ -22,7 +23,6 @@ from chinese_llm_rag.prompts import (
     SUMMARY_USER,
 )
 
-PromptText = str | list[BaseMessage]
 SummaryForm = Literal["paragraph", "bullets"]
 MIN_CHARS = 20
 

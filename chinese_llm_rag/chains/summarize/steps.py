@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from langchain_core.language_models import BaseChatModel, BaseLanguageModel
+from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableLambda
 
+from chinese_llm_rag.chains.model_room import PromptText, count_tokens
 from chinese_llm_rag.chains.summarize.cache import SummaryCache, step_key
 from chinese_llm_rag.chains.summarize.pieces import pieces_of, text_of
-from chinese_llm_rag.chains.summarize.prompts import PromptText, SummaryPrompts, Wanted
+from chinese_llm_rag.chains.summarize.prompts import SummaryPrompts, Wanted
 from chinese_llm_rag.errors import GenerationError
 from chinese_llm_rag.language import say
 from chinese_llm_rag.packing import Window
@@ -70,13 +71,13 @@ class Summarizer:
             ContextWindowExceededError: the window is too small for the strategy.
             GenerationError: the model gave nothing.
         """
-        if (bare := self.count_tokens(self.prompts.whole("", wanted))) >= self.window.budget:
+        if (bare := count_tokens(self.llm, self.prompts.whole("", wanted))) >= self.window.budget:
             raise self.window.too_long(bare)
         fitting = [piece for passage in passages for piece in cut_to_fit(passage, lambda p: self._fits(p.text, wanted))]
         whole = text_of(fitting)
         if strategy == "stuff" or (strategy == "auto" and self._fits(whole, wanted)):
             if not self._fits(whole, wanted):
-                raise self.window.too_long(self.count_tokens(self.prompts.whole(whole, wanted)))
+                raise self.window.too_long(count_tokens(self.llm, self.prompts.whole(whole, wanted)))
             return LastStep(self.prompts.whole(whole, wanted), "stuff")
         if strategy == "refine":
             return self._refined(fitting, wanted, count)
@@ -89,22 +90,14 @@ class Summarizer:
         """What goes with each call."""
         return {"stop": self.prompts.stop} if self.prompts.stop else {}
 
-    def count_tokens(self, prompt: PromptText) -> int:
-        """Tokens of a prompt by the model's own tokenizer, without BOS."""
-        if isinstance(prompt, str):
-            return self.llm.get_num_tokens(prompt)
-        if isinstance(self.llm, BaseChatModel):
-            return self.llm.get_num_tokens_from_messages(prompt)
-        return sum(self.llm.get_num_tokens(str(message.text)) for message in prompt)
-
     def _fits(self, text: str, wanted: Wanted) -> bool:
-        return self.count_tokens(self.prompts.whole(text, wanted)) <= self.window.budget
+        return count_tokens(self.llm, self.prompts.whole(text, wanted)) <= self.window.budget
 
     def _refined(self, passages: list[Passage], wanted: Wanted, count: Count) -> LastStep:
         """Part after part, each read together with the summary of those before."""
 
         def beside_summary(passage: Passage) -> bool:
-            n_tokens = self.count_tokens(self.prompts.refine("", passage.text, wanted))
+            n_tokens = count_tokens(self.llm, self.prompts.refine("", passage.text, wanted))
             return n_tokens + self.window.max_tokens <= self.window.budget
 
         summary, left = "", [piece for passage in passages for piece in cut_to_fit(passage, beside_summary)]
@@ -115,9 +108,9 @@ class Summarizer:
                 text = text_of(left[:n])
                 return self.prompts.refine(summary, text, wanted) if summary else self.prompts.whole(text, wanted)
 
-            n = most_that_fit(len(left), lambda n: self.count_tokens(prompt(n)) <= self.window.budget)
+            n = most_that_fit(len(left), lambda n: count_tokens(self.llm, prompt(n)) <= self.window.budget)
             if n == 0:
-                raise self.window.too_long(self.count_tokens(prompt(1)))
+                raise self.window.too_long(count_tokens(self.llm, prompt(1)))
             if n == len(left):
                 return LastStep(prompt(n), "refine")
             (summary,) = self._all([prompt(n)], count, n_steps=n_steps)
@@ -130,7 +123,7 @@ class Summarizer:
             while left:
                 n = most_that_fit(len(left), lambda n: self._reducible(left[:n], wanted))  # noqa: B023  (used at once)
                 if n < min(2, len(left)):
-                    raise self.window.too_long(self.count_tokens(self.prompts.reduce(left[:2], wanted)))
+                    raise self.window.too_long(count_tokens(self.llm, self.prompts.reduce(left[:2], wanted)))
                 groups.append(left[:n])
                 left = left[n:]
             parts = self._all(
@@ -139,7 +132,7 @@ class Summarizer:
         return self.prompts.reduce(parts, wanted)
 
     def _reducible(self, parts: Sequence[str], wanted: Wanted) -> bool:
-        return self.count_tokens(self.prompts.reduce(list(parts), wanted)) <= self.window.budget
+        return count_tokens(self.llm, self.prompts.reduce(list(parts), wanted)) <= self.window.budget
 
     def _all(self, prompts: list[PromptText], count: Count, n_steps: int | None = None) -> list[str]:
         """What the model makes of each prompt, in their order; several at once where that is allowed."""
