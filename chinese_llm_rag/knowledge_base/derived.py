@@ -77,17 +77,13 @@ class DerivedIndexes:
 
     def _put_words(self, chunks: Sequence[Document]) -> None:
         """Insert chunks by `Document.id`; one that is there is replaced."""
-        self.words.add(
-            IndexedText(
-                str(chunk.id),
-                text_with_context(chunk),
-                chunk.metadata["content_hash"],
-                chunk.metadata["page_start"],
-                chunk.metadata["page_end"],
-            )
-            for chunk in chunks
-        )
+        self.words.add(map(_indexed, chunks))
         self.words.commit()
+
+    def n_miscounted_words(self, manifest: Manifest) -> int:
+        """How many words the word index has in another number of chunks than the manifest."""
+        portions = manifest.iter_chunks(_PORTION)
+        return self.words.n_miscounted(_indexed(chunk) for chunks in portions for chunk in chunks)
 
     def agrees_with(self, manifest: Manifest) -> bool:
         """Whether both hold as many chunks as the manifest (a quick check)."""
@@ -105,6 +101,11 @@ class DerivedIndexes:
             index = self.__dict__.pop(name, None)
             if index is not None:
                 index.close()
+
+
+def _indexed(chunk: Document) -> IndexedText:
+    at = chunk.metadata
+    return IndexedText(str(chunk.id), text_with_context(chunk), at["content_hash"], at["page_start"], at["page_end"])
 
 
 def _portions(ids: set[str]) -> Iterator[list[str]]:

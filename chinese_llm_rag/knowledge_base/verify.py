@@ -123,6 +123,8 @@ def _verify_ids(part: Literal["vectors", "words"], manifest: Manifest, derived: 
         yield Finding(part, say(f"{len(missing)} chunks are missing", f"缺少 {len(missing)} 个片段"))
     if extra := held - wanted:
         yield Finding(part, say(f"{len(extra)} chunks too many", f"多出 {len(extra)} 个片段"))
+    if part == "words" and held == wanted and (n := derived.n_miscounted_words(manifest)):
+        yield Finding(part, say(f"{n} words are not where the texts have them", f"{n} 个词语与文本不符"))
 
 
 def sources_of(manifest: Manifest, documents: Iterable[str]) -> list[str]:

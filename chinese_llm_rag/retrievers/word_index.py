@@ -5,7 +5,9 @@ themselves are elsewhere.
 """
 
 import hashlib
+import json
 import threading
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -180,6 +182,17 @@ class WordIndex:
         wanted = self._tantivy.Query.term_set_query(self._schema, "id", list(ids))
         return {_id_of(searcher, address) for _, address in _hits(searcher, wanted, len(ids))}
 
+    def n_miscounted(self, items: Iterable[IndexedText]) -> int:
+        """How many terms are in another number of chunks than of these, which are all that the index shall hold.
+
+        A chunk whose words in the index are not those of its text has such terms. All terms are held in memory
+        meanwhile.
+        """
+        wanted = Counter(key for item in items for key in self._keys(item.text))
+        searcher = self._searcher()
+        count = self._n_chunks if self._holds_deleted() else lambda searcher, key: searcher.doc_freq(*key)
+        return sum(count(searcher, key) != n for key, n in wanted.items())
+
     def __len__(self) -> int:
         return int(self._searcher().num_docs)
 
@@ -194,6 +207,15 @@ class WordIndex:
         document.add_unsigned("page_start", entry.page_start)
         document.add_unsigned("page_end", entry.page_end)
         return document
+
+    def _keys(self, text: str) -> set[tuple[str, str]]:
+        terms = index_terms(text, self._cut)
+        return {(field, term) for field in get_args(Field) for term in getattr(terms, field)}
+
+    def _n_chunks(self, searcher: Any, key: tuple[str, str]) -> int:  # noqa: ANN401
+        """Those that are not deleted; a document frequency counts all."""
+        term = self._tantivy.Query.term_query(self._schema, *key, "freq")
+        return int(searcher.search(term, limit=1, count=True).count)
 
     def _rarest(self, searcher: Any, weights: Mapping[tuple[Field, str], float]) -> Mapping[tuple[Field, str], float]:  # noqa: ANN401
         if len(weights) <= MAX_QUERY_TERMS:
@@ -274,6 +296,13 @@ class WordIndex:
         except OSError as error:
             raise self._error("the word index is gone", "词语索引不见了") from error
         return status.st_mtime_ns, status.st_ino
+
+    def _holds_deleted(self) -> bool:
+        """Whether there are chunks that are deleted and not merged away yet; in memory nobody knows."""
+        if self.folder is None:
+            return True
+        meta = json.loads((self.folder / "meta.json").read_text(encoding="utf-8"))
+        return any(segment["deletes"] for segment in meta["segments"])
 
     def _changing_writer(self) -> Any:  # noqa: ANN401
         if self._writer is None:

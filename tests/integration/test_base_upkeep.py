@@ -11,6 +11,7 @@ import pytest
 from chinese_llm_rag.errors import DocumentError, KnowledgeBaseError
 from chinese_llm_rag.knowledge_base import KnowledgeBase
 from chinese_llm_rag.knowledge_base.generations import Generations
+from chinese_llm_rag.retrievers.word_index import IndexedText
 from chinese_llm_rag.testing import HashEmbeddings
 from chinese_llm_rag.text_splitters import ChineseTextSplitter
 
@@ -312,6 +313,25 @@ def test_a_vector_that_differs_from_the_manifests_is_put_back(base):
     base.repair()
     assert np.allclose(base._derived.vectors.vectors([identity])[identity], vector)
     assert in_order(base)
+
+
+def test_words_that_are_not_those_of_the_text_are_found_and_put_right(base):
+    found = base.retriever(1, mode="bm25").invoke("长江发源")[0]
+    at = found.metadata
+    other = IndexedText(str(found.id), "黄河发源于巴颜喀拉山", at["content_hash"], at["page_start"], at["page_end"])
+    base._derived.words.add([other])
+    base._derived.words.commit()
+    base._derived.words.close()
+    assert [finding.part for finding in base.verify()] == ["words"]
+    base.repair()
+    assert base.retriever(1, mode="bm25").invoke("长江发源")[0].id == found.id
+    assert in_order(base)
+
+
+def test_deleted_chunks_that_are_not_merged_away_are_no_damage(base, documents):
+    (documents / "江.txt").unlink()
+    base.ingest([documents], prune=True)
+    assert base.verify() == []
 
 
 @pytest.mark.parametrize("part", ["vectors", "words"])
