@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chinese_llm_rag import wiring
+from chinese_llm_rag import model_choice, wiring
 from chinese_llm_rag.errors import DocumentError
 from chinese_llm_rag.settings import Settings
 
@@ -35,6 +35,8 @@ def build_summarizer(
 ) -> "Runnable[Sequence[Document], Summary]":
     """Summaries by the model of the settings; steps that were made before are not made again.
 
+    Where the settings name no model and no packaged one is installed, sentences are quoted.
+
     Args:
         settings: of the model.
         wanted: how the summary is to be.
@@ -45,7 +47,7 @@ def build_summarizer(
     """
     from chinese_llm_rag.chains.summarize import FileCache, build_summary_chain  # noqa: PLC0415
 
-    if extractive:
+    if extractive or (llm is None and not model_choice.has_model(settings)):
         return build_summary_chain(None, wanted=wanted)
     return build_summary_chain(
         llm or wiring.build_llm(settings),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from chinese_llm_rag import wiring
+from chinese_llm_rag import model_choice, wiring
 from chinese_llm_rag.app.bases import Bases
 from chinese_llm_rag.app.embedders import Embedders
 from chinese_llm_rag.app.failures import RefusedError
@@ -81,6 +81,21 @@ class Answering:
                     hint=say("ask for fewer tokens", "请减少 max_tokens"),
                 ) from None
 
+    @property
+    def has_model(self) -> bool:
+        """Whether there is a model to load; without one, answers and summaries are quotations."""
+        return model_choice.has_model(self._bases.settings)
+
+    @asynccontextmanager
+    async def _reader(self, client: str) -> AsyncIterator[BaseLanguageModel[Any] | None]:
+        """The model, for as long as one answer may take; None where there is none to load."""
+        if self.has_model:
+            async with self._model_turn(client) as llm:
+                yield llm
+        else:
+            async with self.searches.turn(client, wait_s=self._limits.wait_s):
+                yield None
+
     async def chat(
         self, turns: Sequence[Turn], client: str, sampling: Sampling, stop: Sequence[str]
     ) -> AsyncGenerator[TextChunk, None]:
@@ -119,8 +134,8 @@ class Answering:
         """Pieces of an answer out of a knowledge base, which add up to it."""
         self._bases.require(kb)
         settings = self._settings(kb, options)
-        async with self._model_turn(client) as llm, self.using(kb) as base:
-            given = llm.model_copy(update=sampling.given()) if sampling.given() else llm
+        async with self._reader(client) as llm, self.using(kb) as base:
+            given = llm.model_copy(update=sampling.given()) if llm and sampling.given() else llm
             counter = UsageCounter()
             asked = {"question": question, "history": list(options.history)}
             replies = wiring.build_conversation(settings, base, given).astream(asked, {"callbacks": [counter]})

@@ -43,9 +43,18 @@ def sources_text(answer: dict[str, Any]) -> str:
     places, sentences = numbered(answer)
     lines = [f"[{number}] {place_of(place)}：“{shortened(place['text'])}”" for number, place in enumerate(places, 1)]
     unsupported = [shortened(sentence["text"]) for sentence, _ in sentences if not sentence["supported"]]
+    if note := without_model(answer):
+        lines.append(note)
     if unsupported:
         lines.append(say("without support in the documents: ", "文档中没有依据：") + " / ".join(unsupported))
     return "\n\n" + "\n".join([say("Sources:", "来源："), *lines]) if lines else ""
+
+
+def without_model(answer: dict[str, Any]) -> str:
+    """What a reader of quotations is told; empty where a model wrote the answer."""
+    if answer.get("strategy") != "extractive":
+        return ""
+    return say("no model was asked: these are sentences of the documents", "未使用模型：以上是文档中的原句")
 
 
 def shortened(text: str) -> str:

@@ -51,7 +51,8 @@ class Summaries:
         job.start()
         async with self._answering.using(job.kb) as base:
             pages = await asyncio.to_thread(_pages, base, path)
-        llm = None if wish.extractive else await self._answering.model.get()
+        extractive = wish.extractive or not self._answering.has_model
+        llm = None if extractive else await self._answering.model.get()
 
         def on_progress(n_done: int, n_steps: int) -> None:
             job.done = n_done / max(1, n_steps)
@@ -60,7 +61,7 @@ class Summaries:
         chain = build_summarizer(
             self._bases.settings_of(job.kb),
             wanted=Wanted(wish.n_chars, wish.form, wish.focus),
-            extractive=wish.extractive,
+            extractive=extractive,
             llm=llm,
             on_progress=on_progress,
         )

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from chinese_llm_rag.app.conversations import Conversation, Exchange
-from chinese_llm_rag.app.rendering import numbered, place_of
+from chinese_llm_rag.app.rendering import numbered, place_of, without_model
 from chinese_llm_rag.language import say
 
 # What could begin a heading, a list, a quote, a link, a picture, a tag, code or emphasis.
@@ -45,4 +45,4 @@ def _exchange(exchange: Exchange) -> Sequence[str]:
         f"{number}. {escaped(place_of(place))}: “{escaped(' '.join(place['text'].split()))}”"
         for number, place in enumerate(places, 1)
     )
-    return tuple(filter(None, (question, text, sources)))
+    return tuple(filter(None, (question, text, escaped(without_model(answer)), sources)))

@@ -139,6 +139,9 @@ def test_without_a_model_the_documents_own_sentences_answer_and_that_is_said(clr
     _, out, err = clrag("chat", stdin="长江全长约多少公里？\n它发源于哪里？\n")
     assert out.count("唐古拉山脉") >= 2
     assert err.count("no model was asked") == 2
+    status, out, err = clrag("summarize", str(next(documents.iterdir())))
+    assert status == 0
+    assert "chosen without a model" in err
 
 
 def test_strict_leaves_out_what_nothing_supports_and_says_so(clrag, documents):

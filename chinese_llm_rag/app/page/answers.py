@@ -6,7 +6,7 @@ from nicegui import ui
 
 from chinese_llm_rag.app.page.evidence import EvidencePanel
 from chinese_llm_rag.app.page.window import Window
-from chinese_llm_rag.app.rendering import numbered, place_of, shortened
+from chinese_llm_rag.app.rendering import numbered, place_of, shortened, without_model
 
 
 def show_answer(window: Window, evidence: EvidencePanel, answer: dict[str, Any]) -> None:
@@ -22,23 +22,32 @@ def show_answer(window: Window, evidence: EvidencePanel, answer: dict[str, Any])
                 between, at = answer["text"][at : sentence["start"]], sentence["end"]
                 if "\n" in between:
                     ui.element("br")
-                text = ui.label(sentence["text"]).classes("sentence")
-                if not sentence["supported"]:
-                    text.classes("unsupported")
-                    ui.label(words(" (no support found)", "（没有找到依据）")).classes("sentence unsupported-note")
-                for number in numbers:
-                    _citation(window, evidence, number, places[number - 1])
-                for place in sentence.get("contradicted_by", ()):
-                    _contradiction(window, evidence, place)
+                _sentence(window, evidence, sentence, {number: places[number - 1] for number in numbers})
         if answer["refused"]:
             ui.label(answer["reason"] or "").classes("text-sm opacity-70")
             if answer.get("withheld"):
                 said = words("The model said: ", "模型的回答：")
                 ui.label(f"{said}{answer['withheld']}").classes("text-sm opacity-70 unsupported")
+        if note := without_model(answer):
+            ui.label(note).classes("text-sm opacity-70").props("data-part=without-model")
         for number, place in enumerate(places, 1):
             with ui.row().classes("source no-wrap gap-2"):
                 _citation(window, evidence, number, place)
                 ui.label(f"{place_of(place)}{words(': ', '：')}“{shortened(place['text'])}”").classes("text-sm")
+
+
+def _sentence(
+    window: Window, evidence: EvidencePanel, sentence: dict[str, Any], places: dict[int, dict[str, Any]]
+) -> None:
+    text = ui.label(sentence["text"]).classes("sentence")
+    if not sentence["supported"]:
+        text.classes("unsupported")
+        note = window.words(" (no support found)", "（没有找到依据）")
+        ui.label(note).classes("sentence unsupported-note")
+    for number, place in places.items():
+        _citation(window, evidence, number, place)
+    for place in sentence.get("contradicted_by", ()):
+        _contradiction(window, evidence, place)
 
 
 def _contradiction(window: Window, evidence: EvidencePanel, place: dict[str, Any]) -> None:
