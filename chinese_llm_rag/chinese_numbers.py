@@ -66,7 +66,10 @@ _BEFORE_THE_REPUBLIC = 1911  # 民國1年 is 1912
 _LONGEST = 24  # characters of a number; longer digits are a code, longer Han characters no number
 
 _NARROW = str.maketrans("０１２３４５６７８９．，％－／", "0123456789.,%-/")
-_CANDIDATE = re.compile(rf"[\d{_D}十拾廿卅第百千民]")
+# Where a number may begin. A lone 一 or 三 that nothing follows which it could count, or go on with, is most of what
+# there is in a text, and is none.
+_GOES_ON = f"{_NUMERAL}年月日号號分点點多余餘{''.join(sorted(_MEASURES))}"
+_CANDIDATE = re.compile(rf"[\d十拾廿卅第百千民]|[{_D}](?=[{_GOES_ON}\s])")
 # What is passed over as a whole where no number begins: 4G, 1.2.3, 三四, 万一.
 _RUN = re.compile(rf"[A-Za-z\d.]+|[{_NUMERAL}]+|.", re.DOTALL)
 

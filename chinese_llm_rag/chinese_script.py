@@ -24,6 +24,16 @@ def one_script(text: str) -> str:
     return _to_simplified()(plain).translate(_characters())
 
 
+def one_character(text: str) -> str:
+    """As `one_script`, each character by itself: a tenth of the time, and 瞭解 is not 了解."""
+    return text.translate(_characters())
+
+
+def character_forms() -> dict[int, str]:
+    """What `one_character` makes of each character that it changes, by code point."""
+    return dict(_characters())
+
+
 @cache
 def _to_simplified() -> Callable[[str], str]:
     from opencc import OpenCC  # noqa: PLC0415  (loads its tables)

@@ -48,6 +48,7 @@ class Settings(BaseModel):
     parent_size: _Count | None = Field(None, description="characters of the pieces that chunks are cut out of")
     search_mode: Literal["hybrid", "bm25", "dense"] = "hybrid"
     synonyms: Path | None = Field(None, description="file of words that mean the same, a group a line")
+    reranker: str = Field("builtin", description="builtin, none, or a cross-encoder: GGUF file or folder")
     k: _Count = Field(4, description="passages retrieved for an answer")
     max_passages: _Count | None = Field(None, description="passages shown to the model")
     strategy: Literal["auto", "stuff", "refine", "map_rerank", "extractive"] = Field(

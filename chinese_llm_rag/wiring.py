@@ -13,6 +13,7 @@ from chinese_llm_rag.language import say
 from chinese_llm_rag.offline import forbid_calling_home
 from chinese_llm_rag.packing import passages_of
 from chinese_llm_rag.schema import Passage
+from chinese_llm_rag.search_choice import build_retriever
 from chinese_llm_rag.settings import Settings
 
 if TYPE_CHECKING:
@@ -232,26 +233,6 @@ def llm_of(settings: Settings) -> "Callable[[], BaseLanguageModel[Any]] | None":
     from chinese_llm_rag.model_choice import has_model  # noqa: PLC0415
 
     return (lambda: build_llm(settings)) if has_model(settings) else None
-
-
-def build_retriever(
-    settings: Settings,
-    base: "KnowledgeBase",
-    k: int | None = None,
-    passage_filter: "PassageFilter | None" = None,
-) -> "BaseRetriever":
-    """The retriever that the settings ask for, over a knowledge base.
-
-    Args:
-        settings: how is searched.
-        base: open, with its embedding model.
-        k: how many passages; by default as the settings say.
-        passage_filter: what a passage must meet.
-    """
-    from chinese_llm_rag.retrievers.synonyms import Synonyms  # noqa: PLC0415
-
-    synonyms = None if settings.synonyms is None else Synonyms.load(settings.synonyms)
-    return base.retriever(k or settings.k, mode=settings.search_mode, filter=passage_filter, synonyms=synonyms)
 
 
 def build_qa(

@@ -8,7 +8,17 @@ from chinese_llm_rag import console
 from chinese_llm_rag.cli.app import app
 from chinese_llm_rag.cli.filters import note_no_match, with_filter_options
 from chinese_llm_rag.cli.inputs import next_line
-from chinese_llm_rag.cli.options import EXAMPLE, Home, K, Kb, Synonyms, option, settings_of, with_model_options
+from chinese_llm_rag.cli.options import (
+    EXAMPLE,
+    Home,
+    K,
+    Kb,
+    Reranker,
+    Synonyms,
+    option,
+    settings_of,
+    with_model_options,
+)
 from chinese_llm_rag.errors import RagError
 from chinese_llm_rag.language import say
 
@@ -49,6 +59,7 @@ def chat(
     model_rewrites: ModelRewrites = False,
     k: K = None,
     synonyms: Synonyms = None,
+    reranker: Reranker = None,
     model_options: dict[str, object],
     passage_filter: "PassageFilter | None",
     home: Home = None,
@@ -56,7 +67,7 @@ def chat(
 ) -> None:
     from chinese_llm_rag.wiring import conversing, open_sessions  # noqa: PLC0415
 
-    settings = settings_of(context, home=home, kb=kb, k=k, synonyms=synonyms, **model_options)
+    settings = settings_of(context, home=home, kb=kb, k=k, synonyms=synonyms, reranker=reranker, **model_options)
     if session is not None and (before := open_sessions(settings).exchanges(session)):
         last = before[-1].question
         console.note(say(f"going on with {session}, last asked: {last}", f"继续会话 {session}，上次的问题：{last}"))

@@ -25,6 +25,7 @@ from chinese_llm_rag.cli.options import (
     ParentSize,
     Password,
     Prune,
+    Reranker,
     Synonyms,
     option,
     settings_of,
@@ -151,6 +152,7 @@ def search(
     k: K = None,
     mode: Mode = None,
     synonyms: Synonyms = None,
+    reranker: Reranker = None,
     passage_filter: "PassageFilter | None",
     home: Home = None,
     kb: Kb = None,
@@ -159,7 +161,7 @@ def search(
     from chinese_llm_rag.wiring import open_knowledge_base, search_passages  # noqa: PLC0415
 
     text = given_text(query, "QUERY")
-    settings = settings_of(context, home=home, kb=kb, k=k, search_mode=mode, synonyms=synonyms)
+    settings = settings_of(context, home=home, kb=kb, k=k, search_mode=mode, synonyms=synonyms, reranker=reranker)
     with open_knowledge_base(settings, search=True) as base:
         note_no_match(base, passage_filter)
         passages = search_passages(settings, base, text, passage_filter)

@@ -33,7 +33,7 @@ class Evaluated:
     def candidate(self, cutoffs: Sequence[int]) -> "Candidate":
         """Its retriever, deep enough for the cutoffs."""
         from chinese_llm_rag.evaluation import Candidate  # noqa: PLC0415
-        from chinese_llm_rag.wiring import build_retriever  # noqa: PLC0415
+        from chinese_llm_rag.search_choice import build_retriever  # noqa: PLC0415
 
         depth = max(_MIN_DEPTH, *cutoffs, 2 * self.settings.k)
         return Candidate(build_retriever(self.settings, self.base, depth), self.name, self.settings.k)

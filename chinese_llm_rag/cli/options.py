@@ -58,6 +58,14 @@ Scope = Annotated[
         "--scope",
     ),
 ]
+Reranker = Annotated[
+    str | None,
+    option(
+        "builtin, none, or a cross-encoder: GGUF file or folder.",
+        "builtin、none，或交叉编码器（GGUF 文件或文件夹）。",
+        "--reranker",
+    ),
+]
 ModelPath = Annotated[Path | None, option("GGUF model file.", "GGUF 模型文件。", "--model-path")]
 Model = Annotated[
     str | None,

@@ -1,11 +1,10 @@
 """The knowledge base: opening, taking in, removing, searching, listing. What takes long is in rooms of its own."""
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from langchain_core.documents import Document
+from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
 
@@ -22,6 +21,7 @@ from chinese_llm_rag.knowledge_base.identity import check_same
 from chinese_llm_rag.knowledge_base.index import OpenIndex
 from chinese_llm_rag.knowledge_base.ingest import IngestRun
 from chinese_llm_rag.knowledge_base.manifest import Manifest
+from chinese_llm_rag.knowledge_base.named_files import Paths, listed, names_of
 from chinese_llm_rag.knowledge_base.passage_filter import PassageFilter
 from chinese_llm_rag.knowledge_base.publisher import Publisher
 from chinese_llm_rag.knowledge_base.rebuild import Aim, rebuild
@@ -33,7 +33,7 @@ from chinese_llm_rag.knowledge_base.records import (
     KnowledgeBaseStatus,
 )
 from chinese_llm_rag.knowledge_base.repair import RepairReport, plan_mending
-from chinese_llm_rag.knowledge_base.searching import Scope, SearchMode, build_retriever
+from chinese_llm_rag.knowledge_base.searching import Scope, SearchMode, SearchParts, build_retriever
 from chinese_llm_rag.knowledge_base.verify import Finding, sources_of, verify
 from chinese_llm_rag.language import say
 from chinese_llm_rag.text_splitters import ChineseTextSplitter
@@ -118,7 +118,7 @@ class KnowledgeBase:
 
     def ingest(
         self,
-        paths: Iterable[Path | str] | Path | str,
+        paths: Paths,
         *,
         options: LoadOptions = NO_OPTIONS,
         prune: bool = False,
@@ -147,7 +147,7 @@ class KnowledgeBase:
                 full disk; the base is as it was, or holds the files that were complete by then.
         """
         embeddings, splitter = self._required_embeddings(), self._splitter_in_force()
-        found = discover(_listed(paths))
+        found = discover(listed(paths))
         with self._index.writing():
             self._manifest.set_meta("embedding", embeddings.fingerprint.to_dict())
             self._manifest.set_meta("embedding_setup", embeddings.setup)
@@ -158,7 +158,7 @@ class KnowledgeBase:
             self._forget_sources()
         return report
 
-    def remove(self, paths: Iterable[Path | str] | Path | str) -> list[str]:
+    def remove(self, paths: Paths) -> list[str]:
         """Remove files by the names they are listed under, or all files of a folder; the names removed.
 
         What no remaining file shares is gone from all three parts, which is checked.
@@ -172,7 +172,7 @@ class KnowledgeBase:
             self._forget_sources()
         return names
 
-    def tag(self, paths: Iterable[Path | str] | Path | str, tags: Iterable[str]) -> list[str]:
+    def tag(self, paths: Paths, tags: Iterable[str]) -> list[str]:
         """Give files, or all files of a folder, these tags in place of those they had; the names of the files."""
         names, given = self._names(paths), sorted(set(tags))
         with self._index.writing():
@@ -244,19 +244,8 @@ class KnowledgeBase:
         if (self.folder / SOURCES_FOLDER).is_dir():
             forget_sources(self.folder, {record.content_hash for record in self.files() if record.content_hash})
 
-    def _names(self, paths: Iterable[Path | str] | Path | str) -> list[str]:
-        known = [record.path for record in self.files()]
-        found: dict[str, None] = {}
-        for path in _listed(paths):
-            names = _names_of(path, known)
-            if not names:
-                raise KnowledgeBaseError(
-                    say(f"{str(path)!r} is not in the knowledge base", f"知识库中没有 {str(path)!r}"),
-                    folder=self.folder,
-                    hint=say("see its files with: clrag list", "用 clrag list 查看已有文件"),
-                )
-            found.update(dict.fromkeys(names))
-        return list(found)
+    def _names(self, paths: Paths) -> list[str]:
+        return names_of(paths, [record.path for record in self.files()], self.folder)
 
     def files(self) -> list[FileRecord]:
         """All files by path, failed ones too."""
@@ -289,6 +278,7 @@ class KnowledgeBase:
         mode: SearchMode = "hybrid",
         filter: PassageFilter | None = None,  # noqa: A002  (what LangChain calls it)
         synonyms: "Synonyms | None" = None,
+        reranker: BaseDocumentCompressor | Literal["builtin"] | None = "builtin",
     ) -> BaseRetriever:
         """A LangChain retriever over this base.
 
@@ -297,19 +287,14 @@ class KnowledgeBase:
             mode: "bm25" (words), "dense" (meaning) or "hybrid" (both, fused).
             filter: what a passage must meet; files are looked at now, not at each search.
             synonyms: words that the search by words looks for besides those of the query.
+            reranker: of what "hybrid" finds: EvidenceReranker, which needs no model, or another one.
         """
         if k < 1:
             raise ConfigError(say(f"k={k!r}, expected at least 1", f"k={k!r}，应至少为 1"), setting="k")
         self._index.ensure_searchable()
-        return build_retriever(
-            self._derived.words,
-            self.vector_store,
-            self.chunks,
-            k=k,
-            mode=mode,
-            synonyms=synonyms,
-            scope=Scope.of(filter, self.files() if filter else ()),
-        )
+        parts = SearchParts(self._derived.words, self.vector_store, self.chunks, self._manifest.vectors)
+        scope = Scope.of(filter, self.files() if filter else ())
+        return build_retriever(parts, scope, k=k, mode=mode, synonyms=synonyms, reranker=reranker)
 
     def matching(self, filter: PassageFilter) -> list[FileRecord]:  # noqa: A002  (what LangChain calls it)
         """The files whose passages a filter lets through; of pages nothing is asked."""
@@ -389,12 +374,3 @@ class KnowledgeBase:
             return ChineseTextSplitter.from_identity(stored) if stored else ChineseTextSplitter()
         check_same("splitter", stored, self._splitter.identity, self.folder)
         return self._splitter
-
-
-def _listed(paths: Iterable[Path | str] | Path | str) -> list[Path]:
-    return [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
-
-
-def _names_of(path: Path, known: list[str]) -> list[str]:
-    absolute = os.path.abspath(path)  # noqa: PTH100  (as ingest names files: links are not resolved)
-    return [name for name in known if name in (str(path), absolute) or Path(absolute) in Path(name).parents]

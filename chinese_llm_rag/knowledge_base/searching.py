@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from langchain_core.documents import Document
+from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.retrievers import BaseRetriever
 
 from chinese_llm_rag.knowledge_base.passage_filter import PassageFilter
 from chinese_llm_rag.knowledge_base.records import FileRecord
 
 if TYPE_CHECKING:
-    from chinese_llm_rag.retrievers.scored import Resolve
+    from chinese_llm_rag.retrievers.scored import Resolve, VectorsOf
     from chinese_llm_rag.retrievers.synonyms import Synonyms
     from chinese_llm_rag.retrievers.word_index import WordIndex
 
@@ -82,36 +82,66 @@ class Scope:
         return first is None or (document.metadata["page_start"] <= last and document.metadata["page_end"] >= first)
 
 
+@dataclass(frozen=True, slots=True)
+class SearchParts:
+    """What a base is searched by.
+
+    Attributes:
+        words: the word index.
+        vector_store: gives LangChain's store over the vectors.
+        chunks: the visible chunks of ids.
+        vectors: the vectors of ids.
+    """
+
+    words: "WordIndex"
+    vector_store: Callable[[], Any]
+    chunks: "Resolve"
+    vectors: "VectorsOf"
+
+
 def build_retriever(
-    words: "WordIndex",
-    vector_store: Callable[[], Any],
-    chunks: "Resolve",
+    parts: SearchParts,
+    scope: Scope,
     *,
     k: int,
     mode: SearchMode,
     synonyms: "Synonyms | None",
-    scope: Scope,
+    reranker: BaseDocumentCompressor | Literal["builtin"] | None,
 ) -> BaseRetriever:
     """The retriever of a mode over words and vectors.
 
     Args:
-        words: the word index.
-        vector_store: gives LangChain's store over the vectors; called where the mode needs it.
-        chunks: the visible chunks of ids.
+        parts: of the base.
+        scope: what the search is held to.
         k: how many passages it gives.
         mode: by words, by meaning, or both.
         synonyms: words that are looked for besides those of a query.
-        scope: what the search is held to.
+        reranker: what orders the finds of both.
     """
     from chinese_llm_rag.retrievers.bm25 import BM25Retriever  # noqa: PLC0415  (loads LangChain)
 
-    resolve = scope.resolve(chunks)
+    resolve = scope.resolve(parts.chunks)
     sources = None if scope.names is None else frozenset(scope.names)
-    bm25 = BM25Retriever(index=words, resolve=resolve, synonyms=synonyms, sources=sources, pages=scope.pages, k=k)
+    bm25 = BM25Retriever(index=parts.words, resolve=resolve, synonyms=synonyms, sources=sources, pages=scope.pages, k=k)
     if mode == "bm25" or scope.is_empty:
         return bm25
     from chinese_llm_rag.retrievers.dense import DenseRetriever  # noqa: PLC0415
     from chinese_llm_rag.retrievers.hybrid import HybridRetriever  # noqa: PLC0415
 
-    dense = DenseRetriever(vector_store=vector_store(), resolve=resolve, condition=scope.condition(), k=k)
-    return dense if mode == "dense" else HybridRetriever(bm25=bm25, dense=dense, k=k)
+    dense = DenseRetriever(
+        vector_store=parts.vector_store(),
+        resolve=resolve,
+        condition=scope.condition(),
+        vectors_of=parts.vectors,
+        k=k,
+    )
+    if mode == "dense":
+        return dense
+    hybrid = HybridRetriever(bm25=bm25, dense=dense, k=k)
+    if reranker is None:
+        return hybrid
+    from chinese_llm_rag.retrievers.evidence_reranker import EvidenceReranker  # noqa: PLC0415
+    from chinese_llm_rag.retrievers.refining import RefiningRetriever  # noqa: PLC0415
+
+    step = EvidenceReranker() if reranker == "builtin" else reranker
+    return RefiningRetriever(retriever=hybrid, steps=[step], k=k)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 
+from chinese_llm_rag.embeddings.recent_queries import RecentQueries
 from chinese_llm_rag.offline import forbid_calling_home
 from chinese_llm_rag.retrievers.dense import CHROMA_CONFIGURATION
 
@@ -78,7 +79,7 @@ class VectorIndex:
         """LangChain's vector store over the same collection; `as_retriever()` is Chroma's own retriever."""
         from langchain_chroma import Chroma  # noqa: PLC0415
 
-        return Chroma(client=self._client, collection_name=_COLLECTION, embedding_function=embeddings)
+        return Chroma(client=self._client, collection_name=_COLLECTION, embedding_function=RecentQueries(embeddings))
 
     def close(self) -> None:
         """Let go of Chroma's files, so that the folder can be opened again or removed."""

@@ -1,6 +1,6 @@
 """Retrieval by words: BM25 over a WordIndex."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Self
 
 from langchain_core.callbacks import CallbackManager
@@ -60,6 +60,11 @@ class BM25Retriever(ScoredRetriever):
         index.commit()
         index.close()
         return cls(index=index, resolve=lambda ids: {i: by_id[i] for i in ids if i in by_id}, synonyms=synonyms, k=k)
+
+    def scores_of(self, query: str, ids: Collection[str]) -> dict[str, float]:
+        """BM25 of documents that are named, whether or not they are among the best; 0 where no word is shared."""
+        found = self.index.search(query, len(ids), ids=ids, synonyms=self.synonyms)
+        return dict.fromkeys(ids, 0.0) | dict(found)
 
     def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:  # noqa: ARG002
         n_asked = k

@@ -1,13 +1,14 @@
 """Retrieval by meaning: the nearest vectors of a LangChain vector store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
+import numpy as np
 from langchain_core.callbacks import CallbackManager
 from langchain_core.documents import Document
 from langchain_core.vectorstores import VectorStore
 
-from chinese_llm_rag.retrievers.scored import Resolve, ScoredRetriever, identity_of, scored
+from chinese_llm_rag.retrievers.scored import Resolve, ScoredRetriever, VectorsOf, identity_of, scored
 
 # For a Chroma collection. Embedding models pack all texts into a narrow cone, where a thin graph leaves some
 # vectors out of reach: with Chroma's defaults (16, 100, 100) a search over 4,400 passages missed the nearest one
@@ -31,6 +32,7 @@ class DenseRetriever(ScoredRetriever):
             leaves out are passed over, and others take their place.
         to_score: from the store's figure to a score where higher is better. The default fits a Chroma
             collection with CHROMA_CONFIGURATION; for a store that gives similarities pass `float`.
+        vectors_of: gives the vectors of ids, of unit length; with it any document can be scored (`scores_of`).
         condition: what the store calls `filter` in its searches, in the form that it takes.
         k: how many documents to give.
     """
@@ -39,6 +41,7 @@ class DenseRetriever(ScoredRetriever):
     resolve: Resolve | None = None
     to_score: Callable[[float], float] = cosine_similarity
     condition: Any = None
+    vectors_of: VectorsOf | None = None
 
     def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:  # noqa: ARG002
         n_asked = k
@@ -50,6 +53,16 @@ class DenseRetriever(ScoredRetriever):
                 visible.sort(key=lambda document: (-document.metadata["score"], identity_of(document)))
                 return visible[:k]
             n_asked *= 2
+
+    def scores_of(self, query: str, ids: Collection[str]) -> dict[str, float]:
+        """Cosine similarity of documents that are named, whether or not they are near; without those of no vector."""
+        embeddings = self.vector_store.embeddings
+        if self.vectors_of is None or embeddings is None or not ids:
+            return {}
+        vectors = self.vectors_of(list(ids))
+        asked = np.asarray(embeddings.embed_query(query), dtype=np.float32)
+        asked /= max(float(np.linalg.norm(asked)), 1e-12)
+        return {identity: float(np.asarray(vector, dtype=np.float32) @ asked) for identity, vector in vectors.items()}
 
     def _visible(self, found: list[Document]) -> list[Document]:
         if self.resolve is None:

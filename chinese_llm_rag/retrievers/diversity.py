@@ -5,7 +5,7 @@ Summaries", SIGIR 1998. langchain_core has one over embeddings alone, where rele
 this one keeps the relevance of any retriever.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,9 @@ from langchain_core.documents import BaseDocumentCompressor, Document
 from pydantic import Field
 
 from chinese_llm_rag.retrievers.near_duplicates import overlap, shingles
-from chinese_llm_rag.retrievers.scored import identity_of
+from chinese_llm_rag.retrievers.scored import VectorsOf, identity_of
 
 Matrix = npt.NDArray[np.float64]
-# From chunk ids to their vectors of unit length.
-VectorsOf = Callable[[list[str]], Mapping[str, Sequence[float] | npt.NDArray[np.float32]]]
 
 
 def marginal_relevance_order(relevance: Sequence[float], similarity: Matrix, weight: float, k: int) -> list[int]:

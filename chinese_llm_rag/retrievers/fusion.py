@@ -6,6 +6,9 @@ Rankings are mappings from an id to its score. Equal fused scores are ordered by
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from chinese_llm_rag.retrievers.fitted import FUSION_WEIGHTS
+
+LEAST_WEIGHT = 0.2
 # The constant of the paper: how slowly a vote fades with the rank.
 RANK_CONSTANT = 60
 
@@ -41,6 +44,36 @@ def min_max_blend(
         for identity, score in stretched(ranking).items():
             fused[identity] += weight / total * score
     return _best_first(fused)
+
+
+def query_features(query: str, words: Mapping[str, float], meaning: Mapping[str, float]) -> dict[str, float]:
+    """What decides how much each ranking counts: the rows of fitted.FUSION_WEIGHTS, each 0..1.
+
+    length: of the query, 60 characters and more being 1.
+    latin: share of Latin letters and digits in it.
+    peak_of_words, peak_of_meaning: how far the best of a ranking is above the second, of all its spread.
+    """
+    latin = sum(character.isascii() and character.isalnum() for character in query)
+    return {
+        "always": 1.0,
+        "length": min(len(query), 60) / 60,
+        "latin": latin / max(len(query), 1),
+        "peak_of_words": _peak(words),
+        "peak_of_meaning": _peak(meaning),
+    }
+
+
+def fitted_weights(query: str, words: Mapping[str, float], meaning: Mapping[str, float]) -> tuple[float, float]:
+    """How much search by words and by meaning count for a query; together 1, and neither below LEAST_WEIGHT."""
+    features = query_features(query, words, meaning)
+    sums = [sum(FUSION_WEIGHTS[name][side] * value for name, value in features.items()) for side in (0, 1)]
+    of_words = min(max(sums[0] / max(sum(sums), 1e-9), LEAST_WEIGHT), 1 - LEAST_WEIGHT)
+    return of_words, 1 - of_words
+
+
+def _peak(ranking: Mapping[str, float]) -> float:
+    best = sorted(stretched(ranking).values(), reverse=True)[:2]
+    return best[0] - best[1] if len(best) == 2 else 1.0
 
 
 def stretched(ranking: Mapping[str, float]) -> dict[str, float]:

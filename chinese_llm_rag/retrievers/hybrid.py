@@ -1,5 +1,6 @@
 """Retrieval by words and by meaning together."""
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from langchain_core.callbacks import CallbackManager
@@ -7,10 +8,8 @@ from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
 from pydantic import Field
 
-from chinese_llm_rag.retrievers.fusion import min_max_blend, reciprocal_rank_fusion
-from chinese_llm_rag.retrievers.scored import ScoredRetriever, identity_of, scored
-
-_FUSE = {"blend": min_max_blend, "rrf": reciprocal_rank_fusion}
+from chinese_llm_rag.retrievers.fusion import fitted_weights, min_max_blend, reciprocal_rank_fusion
+from chinese_llm_rag.retrievers.scored import ScoredRetriever, ScoresAny, identity_of, scored
 
 Weight = Annotated[float, Field(gt=0)]
 
@@ -21,20 +20,24 @@ class HybridRetriever(ScoredRetriever):
     `score` is 0..1 with "blend", where 1 is the best of both rankings; it says where a document
     stands among the candidates, not how well it answers.
 
+    With "blend", a candidate of one retriever is scored by the other one too, where that can score any
+    document (BM25Retriever can, and DenseRetriever with `vectors_of`); else it counts there as the last.
+
     Attributes:
         bm25: a retriever by words; it sets metadata["score"] and takes `k` when invoked.
         dense: a retriever by meaning; the same.
         k: how many documents to give.
         fetch_k: how many candidates to take from each.
         method: "blend" (min_max_blend) or "rrf" (reciprocal_rank_fusion).
-        weights: of bm25 and of dense.
+        weights: of bm25 and of dense; None is, for "blend", by the query (fusion.fitted_weights), and for
+            "rrf" the same for both.
     """
 
     bm25: BaseRetriever
     dense: BaseRetriever
     fetch_k: int = Field(default=50, ge=1)
     method: Literal["blend", "rrf"] = "blend"
-    weights: tuple[Weight, Weight] = (0.7, 0.3)
+    weights: tuple[Weight, Weight] | None = None
 
     def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:
         documents: dict[str, Document] = {}
@@ -43,5 +46,16 @@ class HybridRetriever(ScoredRetriever):
             found = retriever.invoke(query, {"callbacks": callbacks}, k=max(k, self.fetch_k))
             documents.update((identity_of(document), document) for document in found)
             rankings.append({identity_of(document): document.metadata["score"] for document in found})
-        fused = _FUSE[self.method](rankings, self.weights)
+        fused = self._fused(query, rankings, documents)
         return [scored(documents[identity], score) for identity, score in fused[:k]]
+
+    def _fused(
+        self, query: str, rankings: list[dict[str, float]], documents: Collection[str]
+    ) -> list[tuple[str, float]]:
+        if self.method == "rrf":
+            return reciprocal_rank_fusion(rankings, self.weights)
+        for retriever, ranking in zip((self.bm25, self.dense), rankings, strict=True):
+            missing = [identity for identity in documents if identity not in ranking]
+            if missing and isinstance(retriever, ScoresAny):
+                ranking.update(retriever.scores_of(query, missing))
+        return min_max_blend(rankings, self.weights or fitted_weights(query, *rankings))

@@ -1,8 +1,11 @@
 """What the retrievers of this package have in common: the best k, as copies that carry their score."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import Protocol, runtime_checkable
 
+import numpy as np
+import numpy.typing as npt
 from langchain_core.callbacks import (
     AsyncCallbackManagerForRetrieverRun,
     CallbackManager,
@@ -16,8 +19,19 @@ from pydantic import Field
 from chinese_llm_rag.errors import ConfigError
 from chinese_llm_rag.language import say
 
+# From chunk ids to their vectors of unit length.
+VectorsOf = Callable[[list[str]], Mapping[str, Sequence[float] | npt.NDArray[np.float32]]]
 # From chunk ids to documents; an id that is left out is not (or no longer) to be seen.
 Resolve = Callable[[list[str]], dict[str, Document]]
+
+
+@runtime_checkable
+class ScoresAny(Protocol):
+    """A retriever that can score documents it would not give."""
+
+    def scores_of(self, query: str, ids: Collection[str]) -> dict[str, float]:
+        """By id, as far as they can be scored."""
+        ...
 
 
 class ScoredRetriever(BaseRetriever):

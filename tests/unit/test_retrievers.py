@@ -1,5 +1,6 @@
 """The retrievers' own rules; LangChain's standard suite runs over them in conformance/."""
 
+import numpy as np
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.documents import Document
@@ -160,6 +161,48 @@ def test_hybrid_blends_by_its_weights():
         ("c", pytest.approx(0.25)),
         ("d", pytest.approx(0.0)),
     ]
+
+
+class AnyScoreRetriever(ListRetriever):
+    """Scores documents that it does not give, too."""
+
+    others: dict[str, float]
+
+    def scores_of(self, query, ids):
+        return {identity: self.others[identity] for identity in ids if identity in self.others}
+
+
+def test_a_candidate_of_one_retriever_is_scored_by_the_other_where_that_can():
+    bm25, dense = scores_of(a=30.0, b=10.0), scores_of(c=0.9, b=0.5)
+    able = AnyScoreRetriever(documents=dense.documents, others={"a": 0.7})
+    found = HybridRetriever(bm25=bm25, dense=able, weights=(1, 1)).invoke("问")
+    # meaning: c 1, a 0.5, b 0; words: a 1, b 0, and c, which they cannot score, as the last
+    assert {d.id: d.metadata["score"] for d in found} == {
+        "a": pytest.approx(0.75),
+        "c": pytest.approx(0.5),
+        "b": pytest.approx(0.0),
+    }
+
+
+def test_bm25_scores_documents_that_it_would_not_give():
+    retriever = BM25Retriever.from_documents(FRUIT, k=1)
+    everything = {document.id: document.metadata["score"] for document in retriever.invoke("苹果 青", k=9)}
+    assert retriever.scores_of("苹果 青", ["c3", "c0"]) == {i: pytest.approx(everything[i]) for i in ("c0", "c3")}
+    assert retriever.scores_of("无关", ["c1"]) == {"c1": 0.0}
+    assert retriever.scores_of("苹果", []) == {}
+
+
+def test_dense_scores_documents_whose_vectors_it_is_given():
+    retriever = dense_over(FRUIT)
+    model = retriever.vector_store.embeddings
+    vectors = {d.metadata["chunk_id"]: np.array(model.embed_query(d.page_content)) for d in FRUIT}
+    unit = {identity: vector / np.linalg.norm(vector) for identity, vector in vectors.items()}
+    able = retriever.model_copy(update={"vectors_of": lambda ids: {i: unit[i] for i in ids if i in unit}})
+    expected = {document.id: document.metadata["score"] for document in retriever.invoke("苹果", k=4)}
+    assert able.scores_of("苹果", ["c0", "c2", "unknown"]) == {
+        i: pytest.approx(expected[i], abs=1e-5) for i in ("c0", "c2")
+    }
+    assert retriever.scores_of("苹果", ["c0"]) == {}
 
 
 def test_hybrid_fuses_ranks_on_request():
