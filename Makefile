@@ -3,11 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip
+# Question sets that are not part of this repository.
+DATA ?= ../shared/data/bench
 # llama.cpp is compiled once: for any x86-64 CPU since 2013 (AVX2), and by all cores. pip keeps the wheel.
 LLAMA_FLAGS ?= -DGGML_NATIVE=OFF -DGGML_AVX2=ON -DGGML_FMA=ON -DGGML_F16C=ON -DLLAVA_BUILD=OFF
 INSTALL := CMAKE_ARGS="$(LLAMA_FLAGS)" CMAKE_BUILD_PARALLEL_LEVEL=$$(nproc 2>/dev/null || echo 2) $(PIP) install -q -c constraints.txt
 
-.PHONY: demo test test-crash check fix docs bench bench-llm bench-answers clean
+.PHONY: demo test test-crash check fix docs bench bench-llm bench-answers bench-retrieval clean
 
 demo: $(VENV)/demo.done
 	$(VENV)/bin/python demo/run_demo.py build/demo
@@ -40,6 +42,9 @@ bench-llm: $(VENV)/dev.done
 
 bench-answers: $(VENV)/dev.done
 	$(VENV)/bin/python benchmarks/answers.py
+
+bench-retrieval: $(VENV)/dev.done
+	$(VENV)/bin/python benchmarks/retrieval.py --data $(DATA) --cache build/vectors
 
 clean:
 	rm -rf $(VENV) build
