@@ -302,3 +302,19 @@ def test_ids_of_documents_do_not_tell_where_they_lie(home):
     from chinese_llm_rag.app.names import document_id
 
     assert os.sep not in document_id(str(Path("/home/someone/合同.pdf")))
+
+
+async def test_without_a_model_the_documents_own_sentences_answer_and_summarize(made, monkeypatch):
+    from chinese_llm_rag import model_choice
+    from chinese_llm_rag.app.sampling import SummaryWish
+
+    view, _ = await taken_in(made, "茶.md", TEA)
+    monkeypatch.setattr(model_choice, "has_model", lambda _: False)
+    monkeypatch.setattr(wiring, "build_llm", None)
+    answer = await whole(made.ask("default", "龙井茶属于什么茶？", client="a"))
+    assert answer.strategy == "extractive"
+    assert answer.text
+    assert answer.text in TEA
+    assert all(sentence.supported for sentence in answer.sentences)
+    job = await ended(made, (await made.summarize("default", view.id, SummaryWish())).id)
+    assert (job.state, job.result["strategy"]) == ("done", "extractive")

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from chinese_llm_rag import model_choice, wiring
+from chinese_llm_rag import wiring
 from chinese_llm_rag.app.controller import Controller
 from chinese_llm_rag.app.limits import Limits
 from chinese_llm_rag.app.server.application import build_application
@@ -393,23 +393,3 @@ async def test_two_who_delete_the_same_document_are_both_told_the_truth(api):
     replies = await asyncio.gather(api.delete(path), api.delete(path))
     statuses = sorted(reply.status_code for reply in replies)
     assert statuses == [200, 404]
-
-
-# --- no model -------------------------------------------------------------------------------------
-
-
-async def test_without_a_model_the_documents_own_sentences_answer_and_summarize_and_that_is_said(api, monkeypatch):
-    document = await taken_in(api)
-    monkeypatch.setattr(model_choice, "has_model", lambda _: False)
-    monkeypatch.setattr(wiring, "build_llm", None)
-    answer = (await api.post("/v1/kb/default/ask", json={"question": "龙井茶属于什么茶？"})).json()
-    assert answer["strategy"] == "extractive"
-    assert answer["text"].startswith("龙井茶产于杭州西湖一带，属于绿茶。")
-    assert all(sentence["supported"] for sentence in answer["sentences"])
-    asked = {"model": "kb:default", "messages": [{"role": "user", "content": "龙井茶属于什么茶？"}]}
-    said = (await api.post("/v1/chat/completions", json=asked)).json()["choices"][0]["message"]["content"]
-    assert "龙井茶产于杭州西湖一带" in said
-    assert "no model was asked" in said
-    begun = await api.post(f"/v1/kb/default/documents/{document['id']}/summaries", json={})
-    job = await ended(api, begun.json()["id"])
-    assert (job["state"], job["result"]["strategy"]) == ("done", "extractive")

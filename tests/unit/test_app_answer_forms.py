@@ -1,5 +1,6 @@
 """Answers as the server and the page give them out."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from chinese_llm_rag.app.rendering import numbered, sources_text
@@ -46,3 +47,8 @@ def test_a_place_that_is_cited_twice_has_one_number_and_what_is_unsupported_is_s
     assert sources_text(values) == (
         "\n\nSources:\n[1] 茶.md, page 1：“绿茶。”\nwithout support in the documents: 红茶。"
     )
+
+
+def test_quotations_are_told_from_what_a_model_wrote():
+    quoted = sources_text(answer_dict(replace(ANSWER, strategy="extractive"), FOLDER))
+    assert "no model was asked: these are sentences of the documents" in quoted
