@@ -223,8 +223,7 @@ def test_nothing_comes_from_anywhere_but_this_machine(page):
 
 def test_the_page_is_read_at_twice_the_size_and_in_the_dark(page):
     page.tab("settings")
-    buttons = page.find("[data-part=light] button")
-    buttons[2].click()
+    page.wait(lambda: page.find("[data-part=light] button")[2]).click()
     page.wait(lambda: page.find("body.body--dark"))
     page.driver.set_window_size(640, 800)
     for name in ("library", "ask", "search", "summarise", "settings"):
@@ -237,7 +236,9 @@ def test_the_page_is_read_at_twice_the_size_and_in_the_dark(page):
 
 def test_the_language_is_switched(page):
     page.tab("settings")
-    next(b for b in page.find("[data-part=language] button") if b.text.lower() == "english").click()
+    page.wait(
+        lambda: next((b for b in page.find("[data-part=language] button") if b.text.lower() == "english"), None)
+    ).click()
     page.wait(lambda: "Library" in page.text())
     page.tab("library")
     page.wait(lambda: "Drop documents or folders here" in page.text())

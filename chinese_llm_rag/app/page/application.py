@@ -45,7 +45,7 @@ def add_page(app: FastAPI, controller: Controller) -> None:
         storage_secret=_secret(home / "page"),
         reconnect_timeout=10,
         show_welcome_message=False,
-        tailwind=True,
+        tailwind=False,  # it compiles its classes in the browser, before anything is painted
     )
     inner = app.router.lifespan_context
 

@@ -82,6 +82,7 @@ class LibraryView:
             .props("data-part=documents")
         )
         self._documents.props["no-data-label"] = words("No documents yet", "还没有文档")
+        self._documents.props[":pagination-label"] = "(first, last, all) => `${first}-${last} / ${all}`"
         self._documents.props["rows-per-page-label"] = words("Rows a page", "每页行数")
         self._documents.add_slot("body-cell-problems", _CELL)
         ui.button(words("Delete selected", "删除所选"), icon="delete", on_click=self._delete).props("flat").props(
