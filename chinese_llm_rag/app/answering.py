@@ -18,6 +18,7 @@ from chinese_llm_rag.app.embedders import Embedders
 from chinese_llm_rag.app.failures import RefusedError
 from chinese_llm_rag.app.fair_queue import FairQueue
 from chinese_llm_rag.app.limits import Limits
+from chinese_llm_rag.app.model_options import QUOTING
 from chinese_llm_rag.app.sampling import AskOptions, Sampling
 from chinese_llm_rag.app.shared_model import SharedModel
 from chinese_llm_rag.app.usage import UsageCounter
@@ -83,8 +84,9 @@ class Answering:
 
     @property
     def has_model(self) -> bool:
-        """Whether there is a model to load; without one, answers and summaries are quotations."""
-        return model_choice.has_model(self._bases.settings)
+        """Whether a model is wanted and there; without one, answers and summaries are quotations."""
+        settings = self._bases.settings
+        return settings.strategy != QUOTING and model_choice.has_model(settings)
 
     @asynccontextmanager
     async def _reader(self, client: str) -> AsyncIterator[BaseLanguageModel[Any] | None]:

@@ -113,10 +113,11 @@ class Controller:
         )
 
     async def load_model(self) -> Failure | None:
-        """Load the model, if it is not there yet."""
+        """Load the model, if one is wanted and it is not there yet."""
 
         async def load(works: "Works") -> None:
-            await works.answering.model.get()
+            if works.answering.has_model:
+                await works.answering.model.get()
 
         result = await self._call(load)
         return result if isinstance(result, Failure) else None

@@ -10,6 +10,9 @@ from chinese_llm_rag.settings import Settings
 if TYPE_CHECKING:
     from chinese_llm_rag.doctor import ModelReport
 
+NO_MODEL = "none"  # the key of doing without
+QUOTING = "extractive"  # the strategy that needs no model
+
 
 @dataclass(frozen=True, slots=True)
 class ModelOption:
@@ -38,11 +41,19 @@ def model_options(settings: Settings) -> list[ModelOption]:
     return found
 
 
-def settings_for(key: str) -> dict[str, str | Path | None]:
-    """The settings that choose a model."""
+def settings_for(key: str, settings: Settings) -> dict[str, str | Path | None]:
+    """The settings that choose a model, or none.
+
+    Args:
+        key: of a packaged model, a file, or NO_MODEL.
+        settings: in force.
+    """
+    if key == NO_MODEL:
+        return {"strategy": QUOTING}
+    reading: dict[str, str | Path | None] = {"strategy": None} if settings.strategy == QUOTING else {}
     if any(model.name == key for model in PACKAGED):
-        return {"model": key, "model_path": None}
-    return {"model": None, "model_path": Path(key).expanduser()}
+        return {**reading, "model": key, "model_path": None}
+    return {**reading, "model": None, "model_path": Path(key).expanduser()}
 
 
 def report_on(key: str, settings: Settings) -> "ModelReport":

@@ -9,7 +9,7 @@ import pytest
 from chinese_llm_rag import wiring
 from chinese_llm_rag.app.controller import Controller
 from chinese_llm_rag.app.conversations import Conversation, Conversations, Exchange
-from chinese_llm_rag.app.model_options import model_options, settings_for
+from chinese_llm_rag.app.model_options import NO_MODEL, model_options, settings_for
 from chinese_llm_rag.app.preferences import changed, save
 from chinese_llm_rag.app.shortcut import install
 from chinese_llm_rag.app.transcript import escaped, markdown_of
@@ -162,7 +162,7 @@ async def test_choosing_a_model_is_kept_and_takes_the_place_of_the_present_one(c
 
     monkeypatch.setattr(wiring, "build_llm", build)
     path = home / "other.gguf"
-    assert await controller.change(settings_for(str(path))) is None
+    assert await controller.change(settings_for(str(path), controller.settings)) is None
     assert controller.model_name == "other"
     assert await controller.load_model() is None
     assert loads == [path]
@@ -170,6 +170,22 @@ async def test_choosing_a_model_is_kept_and_takes_the_place_of_the_present_one(c
     report = await controller.model_report(str(path))
     assert report.kind == "unavailable"  # there is no such file, and the page says so
     assert [option.key for option in model_options(controller.settings)] == ["gemma-3-270m-base", str(path)]
+
+
+async def test_doing_without_a_model_is_kept_and_loads_none_until_one_is_chosen_again(controller, monkeypatch):
+    build = wiring.build_llm
+    monkeypatch.setattr(wiring, "build_llm", None)  # a call of it would be an error
+    assert await controller.change(settings_for(NO_MODEL, controller.settings)) is None
+    assert await controller.load_model() is None
+    assert controller.health().model_state == "absent"
+    assert load_settings().settings.strategy == "extractive"
+    (answer,) = [p async for p in controller.ask("default", "龙井茶属于什么茶？", client="a") if p.strategy]
+    assert answer.strategy == "extractive"
+    monkeypatch.setattr(wiring, "build_llm", build)
+    assert await controller.change(settings_for("gemma-3-270m-base", controller.settings)) is None
+    assert load_settings().settings.strategy == "auto"
+    assert await controller.load_model() is None
+    assert controller.health().model_state == "ready"
 
 
 def test_one_windows_language_is_not_anothers():

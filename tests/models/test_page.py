@@ -139,6 +139,10 @@ def test_the_first_start_shows_what_the_model_needs_and_leads_to_the_library(pag
     page.wait(lambda: "可以运行" in page.text())
     assert "gemma-3-270m-base" in page.text()
     page.picture("first-start")
+    page.part("models").find_elements("css selector", ".q-radio")[-1].click()  # no model, which needs no memory
+    page.wait(lambda: "可以运行" not in page.text() and page.part("use-model").is_enabled())
+    page.part("models").find_elements("css selector", ".q-radio")[0].click()
+    page.wait(lambda: "可以运行" in page.text())
     page.click("use-model")
     page.wait(lambda: "把文档或文件夹拖到这里" in page.text())
     page.picture("library-empty")

@@ -1,19 +1,28 @@
 """Choosing the model: those at hand, what each needs, and whether it fits; at the first start and in Settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from nicegui import ui
 
 from chinese_llm_rag.app.failures import Failure
-from chinese_llm_rag.app.model_options import settings_for
+from chinese_llm_rag.app.model_options import NO_MODEL, QUOTING, settings_for
 from chinese_llm_rag.app.page.window import Window
 from chinese_llm_rag.app.page.words import size_text
+from chinese_llm_rag.settings import Settings
 
 if TYPE_CHECKING:
     from chinese_llm_rag.doctor import ModelReport
 
 _FILE = "file"
+
+
+def _in_use(settings: Settings, options: Mapping[str, str]) -> str:
+    """The key of what answers now, or of the first model."""
+    if settings.strategy == QUOTING:
+        return NO_MODEL
+    in_use = str(settings.model_path or settings.model)
+    return in_use if in_use in options else next(iter(options))
 
 
 class ModelChoice:
@@ -34,11 +43,11 @@ class ModelChoice:
             else option.name
             for option in controller.model_options()
         }
-        in_use = controller.settings.model_path or controller.settings.model
-        first = str(in_use) if str(in_use) in options else next(iter(options))
-        self._choice = ui.radio(
-            {**options, _FILE: words("Another file (GGUF)", "其他文件（GGUF）")}, value=first, on_change=self._look
-        ).props("data-part=models")
+        options[_FILE] = words("Another file (GGUF)", "其他文件（GGUF）")
+        options[NO_MODEL] = words("No model: only sentences of the documents", "不用模型：只摘录文档中的原句")
+        self._choice = ui.radio(options, value=_in_use(controller.settings, options), on_change=self._look).props(
+            "data-part=models"
+        )
         self._path = ui.input(words("Path of the file", "文件路径"), placeholder="/…/chinese-alpaca-2-7b.gguf").classes(
             "w-full"
         )
@@ -59,6 +68,9 @@ class ModelChoice:
         self._report.clear()
         self._take.set_enabled(False)
         if not key:
+            return
+        if key == NO_MODEL:
+            self._take.set_enabled(True)
             return
         with self._report:
             waiting = ui.spinner()
@@ -102,7 +114,7 @@ class ModelChoice:
     async def _use(self) -> None:
         window = self._window
         with window.words.spoken():
-            failure = await window.controller.change(settings_for(self._key))
+            failure = await window.controller.change(settings_for(self._key, window.controller.settings))
             if failure is not None:
                 window.tell(failure)
                 return
