@@ -24,7 +24,6 @@ class LocalServer:
 
     url: str
     process: "subprocess.Popen[str]"
-    home: Path
     log: list[str] = field(default_factory=list)
 
     @property
@@ -89,7 +88,7 @@ def serving(home: Path, *arguments: str, command: str = "serve", code: str | Non
     try:
         assert found.wait(120), log
         assert address, "".join(log)
-        yield LocalServer(address[0], process, home, log)
+        yield LocalServer(address[0], process, log)
     finally:
         if process.poll() is None:
             process.terminate()

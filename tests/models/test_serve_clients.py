@@ -3,8 +3,6 @@
 import json
 import math
 import signal
-import subprocess
-import sys
 import threading
 import time
 
@@ -275,26 +273,3 @@ def test_nothing_that_the_openapi_document_allows_ends_as_a_500(served, serving,
         assert checked >= 20
         assert httpx.get(f"{server.url}/health", timeout=120).status_code == 200
         assert "Traceback" not in "".join(server.log)
-
-
-def test_the_command_line_asks_chats_and_summarizes_by_way_of_a_server(served, tmp_path, demo_pdfs):
-    model = ("--server-url", served.url, "--model", GEMMA, "--context-window", "4096")
-    report = tmp_path / "manual.pdf"
-    report.write_bytes(demo_pdfs["manual.pdf"])
-
-    def clrag(*arguments: str, typed: str = "") -> str:
-        start = "import sys; sys.argv[0] = 'clrag'; from chinese_llm_rag.cli import main; main()"
-        command = [sys.executable, "-c", start, *arguments, "--home", str(served.home), *model]
-        done = subprocess.run(
-            command, input=typed, capture_output=True, text=True, encoding="utf-8", timeout=240, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    answer = json.loads(clrag("ask", "--json", QUESTION))
-    assert not answer["refused"]
-    assert "400" in answer["text"]
-    assert answer["strategy"] == "stuff"
-    assert answer["citations"][0]["source"].endswith("manual.pdf")
-    assert "400" in clrag("chat", typed=f"{QUESTION}\n")
-    assert clrag("summarize", str(report), "--length", "60").strip()
