@@ -305,3 +305,28 @@ def test_instructions_in_a_document_stay_data():
     assert not any(isinstance(part, Control) for part in prompt)
     assert not answer.refused
     assert [c.passage for c in answer.citations] == [2]
+
+
+def test_a_model_that_never_stops_is_ended_by_its_room_for_the_answer():
+    said = "".join(f"冲泡龙井茶的水温以八十度左右为宜，第{number}次。" for number in range(200))
+    qa, backend = chain(said)
+    answer = qa.invoke(QUESTION)
+    assert backend.n_said == 60
+    assert answer.usage["output_tokens"] == 60
+    assert said.startswith(answer.text)
+
+
+@pytest.mark.parametrize("reply", ["", " \n", QUESTION])
+@pytest.mark.parametrize("strategy", ["stuff", "refine", "map_rerank"])
+def test_a_model_that_says_nothing_of_its_own_is_a_refusal_by_every_strategy(reply, strategy):
+    answer = chain(*[reply] * 3, strategy=strategy, strict=True)[0].invoke(QUESTION)
+    assert answer.refused
+    assert answer.citations == ()
+    assert answer.reason
+
+
+def test_a_refusal_that_a_document_spells_is_a_quotation():
+    texts = (f"冲泡龙井茶的水温：{REFUSAL}", WATER)
+    answer = chain(f"{REFUSAL[:-1]}，{ANSWER}", texts=texts)[0].invoke(QUESTION)
+    assert not answer.refused
+    assert WATER in [citation.quote for citation in answer.citations]
