@@ -205,9 +205,9 @@ def search(home: Path, n_chunks: int) -> None:
         large_base.build(folder, n_chunks)
     (home / "config.toml").write_text("", encoding="utf-8")
     code = SEARCH.format(benchmarks=str(ROOT / "benchmarks"))
-    words = ["国家", "工作", "发现", "时间", "人民", "学生", "主动", "成年", "方面", "同时"]
+    words = large_base.make_words(large_base.np.random.default_rng(1))[60:70]
     with serving(home, "--no-browser", command="app", code=code) as server:
-        body = {"query": "国家", "k": 10, "mode": "bm25"}
+        body = {"query": words[0], "k": 10, "mode": "bm25"}
         with httpx.Client(timeout=60) as client:
             client.post(f"{server.v1}/kb/default/search", json=body)
             times = []

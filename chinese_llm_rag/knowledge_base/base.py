@@ -292,7 +292,8 @@ class KnowledgeBase:
         if k < 1:
             raise ConfigError(say(f"k={k!r}, expected at least 1", f"k={k!r}，应至少为 1"), setting="k")
         self._index.ensure_searchable()
-        parts = SearchParts(self._derived.words, self.vector_store, self.chunks, self._manifest.vectors)
+        derived, vectors = self._derived, self._manifest.vectors
+        parts = SearchParts(derived.words, self.vector_store, self.chunks, vectors, derived.vectors.nearest)
         scope = Scope.of(filter, self.files() if filter else ())
         return build_retriever(parts, scope, k=k, mode=mode, synonyms=synonyms, reranker=reranker)
 

@@ -11,6 +11,7 @@ from chinese_llm_rag.knowledge_base.passage_filter import PassageFilter
 from chinese_llm_rag.knowledge_base.records import FileRecord
 
 if TYPE_CHECKING:
+    from chinese_llm_rag.retrievers.dense import Nearest
     from chinese_llm_rag.retrievers.scored import Resolve, VectorsOf
     from chinese_llm_rag.retrievers.synonyms import Synonyms
     from chinese_llm_rag.retrievers.word_index import WordIndex
@@ -91,12 +92,14 @@ class SearchParts:
         vector_store: gives LangChain's store over the vectors.
         chunks: the visible chunks of ids.
         vectors: the vectors of ids.
+        nearest: the ids nearest to a vector; None asks the store.
     """
 
     words: "WordIndex"
     vector_store: Callable[[], Any]
     chunks: "Resolve"
     vectors: "VectorsOf"
+    nearest: "Nearest | None" = None
 
 
 def build_retriever(
@@ -133,6 +136,7 @@ def build_retriever(
         resolve=resolve,
         condition=scope.condition(),
         vectors_of=parts.vectors,
+        nearest=parts.nearest,
         k=k,
     )
     if mode == "dense":

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -74,6 +74,14 @@ class VectorIndex:
         """Delete chunks; ids that are not there are passed over."""
         for i in range(0, len(ids), _PORTION):
             self._collection.delete(ids=list(ids[i : i + _PORTION]))
+
+    def nearest(self, vector: Sequence[float], k: int, condition: Any) -> list[tuple[str, float]]:  # noqa: ANN401
+        """The k chunks whose vectors are nearest, by id, with their cosine distance; a condition in Chroma's form."""
+        # Without texts and metadata, which are the manifest's to tell: reading them is most of Chroma's time.
+        found = self._collection.query(
+            query_embeddings=np.asarray([vector], dtype=np.float32), n_results=k, where=condition, include=["distances"]
+        )
+        return list(zip(found["ids"][0], (found["distances"] or [[]])[0], strict=True))
 
     def vector_store(self, embeddings: Embeddings) -> "Chroma":
         """LangChain's vector store over the same collection; `as_retriever()` is Chroma's own retriever."""

@@ -18,6 +18,10 @@ CHROMA_CONFIGURATION: dict[str, Any] = {
 }
 
 
+# From a query's vector, how many are wanted, and a condition or None: ids with the store's figures, nearest first.
+Nearest = Callable[[list[float], int, Any], list[tuple[str, float]]]
+
+
 def cosine_similarity(distance: float) -> float:
     """Cosine similarity, -1..1, from the cosine distance that Chroma gives."""
     return 1.0 - distance
@@ -33,6 +37,7 @@ class DenseRetriever(ScoredRetriever):
         to_score: from the store's figure to a score where higher is better. The default fits a Chroma
             collection with CHROMA_CONFIGURATION; for a store that gives similarities pass `float`.
         vectors_of: gives the vectors of ids, of unit length; with it any document can be scored (`scores_of`).
+        nearest: asks the store for ids alone, which takes Chroma half the time; used where `resolve` is given.
         condition: what the store calls `filter` in its searches, in the form that it takes.
         k: how many documents to give.
     """
@@ -42,14 +47,13 @@ class DenseRetriever(ScoredRetriever):
     to_score: Callable[[float], float] = cosine_similarity
     condition: Any = None
     vectors_of: VectorsOf | None = None
+    nearest: Nearest | None = None
 
     def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:  # noqa: ARG002
         n_asked = k
-        held_to = {} if self.condition is None else {"filter": self.condition}
         while True:
-            hits = self.vector_store.similarity_search_with_score(query, k=n_asked, **held_to)
-            visible = self._visible([scored(document, self.to_score(figure)) for document, figure in hits])
-            if len(visible) >= k or len(hits) < n_asked:
+            visible, n_hits = self._nearest(query, n_asked)
+            if len(visible) >= k or n_hits < n_asked:
                 visible.sort(key=lambda document: (-document.metadata["score"], identity_of(document)))
                 return visible[:k]
             n_asked *= 2
@@ -64,12 +68,17 @@ class DenseRetriever(ScoredRetriever):
         asked /= max(float(np.linalg.norm(asked)), 1e-12)
         return {identity: float(np.asarray(vector, dtype=np.float32) @ asked) for identity, vector in vectors.items()}
 
-    def _visible(self, found: list[Document]) -> list[Document]:
-        if self.resolve is None:
-            return found
-        documents = self.resolve([identity_of(document) for document in found])
-        return [
-            scored(documents[identity], document.metadata["score"])
-            for document in found
-            if (identity := identity_of(document)) in documents
-        ]
+    def _nearest(self, query: str, k: int) -> tuple[list[Document], int]:
+        """Those of the k nearest that are to be seen, and how many there were."""
+        embeddings = self.vector_store.embeddings
+        if self.nearest is not None and self.resolve is not None and embeddings is not None:
+            hits = self.nearest(embeddings.embed_query(query), k, self.condition)
+        else:
+            held_to = {} if self.condition is None else {"filter": self.condition}
+            found = self.vector_store.similarity_search_with_score(query, k=k, **held_to)
+            if self.resolve is None:
+                return [scored(document, self.to_score(figure)) for document, figure in found], len(found)
+            hits = [(identity_of(document), figure) for document, figure in found]
+        documents = self.resolve([identity for identity, _ in hits])
+        visible = [scored(documents[i], self.to_score(figure)) for i, figure in hits if i in documents]
+        return visible, len(hits)

@@ -205,6 +205,29 @@ def test_dense_scores_documents_whose_vectors_it_is_given():
     assert retriever.scores_of("苹果", ["c0"]) == {}
 
 
+def test_dense_asks_for_ids_alone_where_documents_are_resolved():
+    by_id = {document.metadata["chunk_id"]: document for document in FRUIT}
+    asked = []
+
+    def nearest(vector, k, condition):
+        asked.append((len(vector), k, condition))
+        return [("c2", 0.1), ("gone", 0.2), ("c0", 0.4)][:k]
+
+    retriever = dense_over(FRUIT).model_copy(
+        update={
+            "nearest": nearest,
+            "resolve": lambda ids: {i: by_id[i] for i in ids if i in by_id},
+            "to_score": lambda distance: 1.0 - distance,
+            "condition": {"page_start": {"$lte": 3}},
+        }
+    )
+    found = retriever.invoke("苹果", k=2)
+    assert [(d.id, d.metadata["score"]) for d in found] == [("c2", pytest.approx(0.9)), ("c0", pytest.approx(0.6))]
+    # one of the two nearest is not to be seen, so more are asked for
+    dimension = len(retriever.vector_store.embeddings.embed_query("苹果"))
+    assert asked == [(dimension, 2, {"page_start": {"$lte": 3}}), (dimension, 4, {"page_start": {"$lte": 3}})]
+
+
 def test_hybrid_fuses_ranks_on_request():
     bm25, dense = scores_of(a=30.0, b=29.0), scores_of(b=0.9, c=0.1)
     found = HybridRetriever(bm25=bm25, dense=dense, method="rrf", weights=(1, 1), k=1).invoke("问")
