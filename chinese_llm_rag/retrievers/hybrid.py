@@ -1,16 +1,18 @@
 """Retrieval by words and by meaning together."""
 
-from collections.abc import Collection
-from typing import Annotated, Literal
+from collections.abc import Callable, Collection
+from typing import Annotated, Literal, TypeVar
 
 from langchain_core.callbacks import CallbackManager
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables.config import ContextThreadPoolExecutor
 from pydantic import Field
 
 from chinese_llm_rag.retrievers.fusion import fitted_weights, min_max_blend, reciprocal_rank_fusion
 from chinese_llm_rag.retrievers.scored import ScoredRetriever, ScoresAny, identity_of, scored
 
+T = TypeVar("T")
 Weight = Annotated[float, Field(gt=0)]
 
 
@@ -40,12 +42,10 @@ class HybridRetriever(ScoredRetriever):
     weights: tuple[Weight, Weight] | None = None
 
     def _best(self, query: str, k: int, callbacks: CallbackManager) -> list[Document]:
-        documents: dict[str, Document] = {}
-        rankings: list[dict[str, float]] = []
-        for retriever in (self.bm25, self.dense):
-            found = retriever.invoke(query, {"callbacks": callbacks}, k=max(k, self.fetch_k))
-            documents.update((identity_of(document), document) for document in found)
-            rankings.append({identity_of(document): document.metadata["score"] for document in found})
+        n_wanted = max(k, self.fetch_k)
+        found = self._of_both(lambda retriever, _: retriever.invoke(query, {"callbacks": callbacks}, k=n_wanted))
+        documents = {identity_of(document): document for one in found for document in one}
+        rankings = [{identity_of(document): document.metadata["score"] for document in one} for one in found]
         fused = self._fused(query, rankings, documents)
         return [scored(documents[identity], score) for identity, score in fused[:k]]
 
@@ -54,8 +54,17 @@ class HybridRetriever(ScoredRetriever):
     ) -> list[tuple[str, float]]:
         if self.method == "rrf":
             return reciprocal_rank_fusion(rankings, self.weights)
-        for retriever, ranking in zip((self.bm25, self.dense), rankings, strict=True):
-            missing = [identity for identity in documents if identity not in ranking]
-            if missing and isinstance(retriever, ScoresAny):
-                ranking.update(retriever.scores_of(query, missing))
-        return min_max_blend(rankings, self.weights or fitted_weights(query, *rankings))
+
+        def scores(retriever: BaseRetriever, number: int) -> dict[str, float]:
+            missing = [identity for identity in documents if identity not in rankings[number]]
+            return retriever.scores_of(query, missing) if missing and isinstance(retriever, ScoresAny) else {}
+
+        whole = [ranking | more for ranking, more in zip(rankings, self._of_both(scores), strict=True)]
+        return min_max_blend(whole, self.weights or fitted_weights(query, *whole))
+
+    def _of_both(self, ask: Callable[[BaseRetriever, int], T]) -> tuple[T, T]:
+        """What each retriever gives, asked at the same time: both indexes are searched outside of Python."""
+        with ContextThreadPoolExecutor(max_workers=1) as pool:
+            by_words = pool.submit(ask, self.bm25, 0)
+            by_meaning = ask(self.dense, 1)
+            return by_words.result(), by_meaning

@@ -197,8 +197,8 @@ async def test_a_cancelled_async_stream_stops_the_model():
             break
     await stream.aclose()
     said = backend.n_said
-    await asyncio.sleep(0.05)
-    assert backend.n_said <= said + 1 < 60
+    await asyncio.sleep(0.05)  # ten tokens long
+    assert backend.n_said <= said + 2 < 60  # one was being made, one may have been begun as the stream was closed
 
 
 async def test_each_stage_is_seen_by_name():
