@@ -9,15 +9,12 @@ stronger ridge, so that it stays near zero where it does not help. Printed too: 
 when it was left out of the fit.
 """
 
-import argparse
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from retrieval_methods import Index
-from retrieval_sets import DISTRACTORS, NOT_POOLED, SETS, Half, Question, load_set, pooled
+from retrieval_sets import DISTRACTORS, NOT_POOLED, Half, Question, load_set, pooled, sampling_parser
 from scipy.optimize import minimize
 from vector_cache import VectorCache
 
@@ -112,13 +109,7 @@ def print_tables(weights: np.ndarray) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS, metavar="SET")
-    parser.add_argument("--documents", type=int, default=1000)
-    parser.add_argument("--questions", type=int, default=600)
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "chinese-llm-rag-vectors")
-    arguments = parser.parse_args()
+    arguments = sampling_parser(__doc__ or "").parse_args()
 
     forbid_calling_home()
     cache = VectorCache(arguments.cache)

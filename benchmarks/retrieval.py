@@ -20,16 +20,13 @@ their number by Holm's method. Vectors are kept in --cache between runs. The exi
 another with a corrected p below 0.05, or misses the target on the pooled index.
 """
 
-import argparse
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from retrieval_methods import BASELINES, METHODS, OURS, Index
-from retrieval_sets import DISTRACTORS, NOT_POOLED, SETS, Question, QuestionSet, load_set, pooled
+from retrieval_sets import DISTRACTORS, NOT_POOLED, Question, QuestionSet, load_set, pooled, sampling_parser
 from vector_cache import VectorCache
 
 from chinese_llm_rag.evaluation.statistics import estimate, holm, paired_test
@@ -120,14 +117,9 @@ def gain(measured: Sequence[Measured]) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS, metavar="SET")
+    parser = sampling_parser(__doc__ or "")
     parser.add_argument("--scope", nargs="+", default=["alone", "pooled"], choices=["alone", "pooled"])
-    parser.add_argument("--documents", type=int, default=1000, help="most documents of a set; 0 for all")
-    parser.add_argument("--questions", type=int, default=600, help="most questions of a set; 0 for all")
     parser.add_argument("--half", default="test", choices=["dev", "test", "all"])
-    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "chinese-llm-rag-vectors")
     arguments = parser.parse_args()
 
     forbid_calling_home()

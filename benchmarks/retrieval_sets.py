@@ -3,9 +3,11 @@
 A set is a folder with docs.jsonl ({"id", "text"}) and queries.jsonl ({"id", "question", "doc_ids"}).
 """
 
+import argparse
 import hashlib
 import json
 import random
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,17 @@ NOT_POOLED = ("xquad_en",)  # its questions are those of xquad_zh
 SEED = 2024
 
 Half = Literal["dev", "test"]
+
+
+def sampling_parser(description: str) -> argparse.ArgumentParser:
+    """Of a command over samples of the sets: which, how large, and where their vectors are kept."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS, metavar="SET")
+    parser.add_argument("--documents", type=int, default=1000, help="most documents of a set; 0 for all")
+    parser.add_argument("--questions", type=int, default=600, help="most questions of a set; 0 for all")
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "chinese-llm-rag-vectors")
+    return parser
 
 
 @dataclass(frozen=True)
