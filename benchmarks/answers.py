@@ -17,6 +17,7 @@ PARTS: dict[str, tuple[list[str], list[str]]] = {
     "checker.py": (["--questions", "120"], ["--questions", "0"]),
     "refusal.py": ([], []),
     "windows.py": (["--questions", "5"], ["--questions", "0"]),
+    "windows_runtime.py": (["--questions", "10"], ["--questions", "50"]),
     "second_question.py": ([], []),
     "recipe.py": (["--questions", "20", "--documents", "100"], ["--questions", "200", "--documents", "0"]),
 }

@@ -24,7 +24,6 @@ def run_in_window(app: "FastAPI", controller: Controller, listener: socket.socke
         listener: where the application listens.
         address: of the page.
     """
-    webview = optional_import("webview", extra="native")
     ready, closing = threading.Event(), threading.Event()
     server = threading.Thread(
         target=run,
@@ -35,7 +34,13 @@ def run_in_window(app: "FastAPI", controller: Controller, listener: socket.socke
     )
     server.start()
     ready.wait(_WAIT_S)
-    webview.create_window("chinese-llm-rag", address, width=_SIZE[0], height=_SIZE[1])
-    webview.start()
+    show_window(address)
     closing.set()
     server.join(_WAIT_S)
+
+
+def show_window(address: str) -> None:
+    """A window on the page at an address, until it is closed."""
+    webview = optional_import("webview", extra="native")
+    webview.create_window("chinese-llm-rag", address, width=_SIZE[0], height=_SIZE[1])
+    webview.start()

@@ -66,8 +66,7 @@ def desktop(
     show = not native and not no_browser
     if (open_one := page_of(settings.home)) is not None:
         console.out(say(f"the page is open already, at {open_one}", f"页面已打开，地址 {open_one}"))
-        if show:
-            webbrowser.open(open_one)
+        _show_open_page(open_one, native=native, browser=show)
         return
     listener = _listener(settings.serve_port, asked_for=port is not None)
     address = f"{address_of(listener)}/"
@@ -75,6 +74,16 @@ def desktop(
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     with noted(settings.home, address):
         _serve_page(settings, listener, address, native=native)
+
+
+def _show_open_page(address: str, *, native: bool, browser: bool) -> None:
+    """What a second start shows: the page of the first, which goes on when this window is closed."""
+    if native:
+        from chinese_llm_rag.app.native import show_window  # noqa: PLC0415
+
+        show_window(address)
+    elif browser:
+        webbrowser.open(address)
 
 
 def _listener(port: int, *, asked_for: bool) -> socket.socket:

@@ -1,5 +1,6 @@
 """Where the server listens, and how a second start finds the page of the first."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -103,6 +104,26 @@ def test_a_second_start_shows_the_page_that_is_open_and_another_home_gets_its_ow
             second.communicate(timeout=60)
     assert page_of(home) is None
     assert not (home / "page" / "address").exists()
+
+
+def test_a_second_start_with_native_is_a_window_on_the_page_that_is_open(serving, tmp_path):
+    home, windows = tmp_path / "家", tmp_path / "windows"
+    windows.mkdir()
+    # pywebview needs a desktop: what it is asked to show is printed in its place
+    (windows / "webview.py").write_text(
+        "def create_window(title, url, **size): print('window', url)\ndef start(): print('until closed')\n"
+    )
+    with serving(home, "--no-browser", command="app") as first:
+        said = subprocess.run(
+            [sys.executable, "-m", "chinese_llm_rag", "app", "--native", "--home", str(home)],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=60,
+            check=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join([str(windows), *sys.path])},
+        ).stdout.splitlines()
+        assert said[-2:] == [f"window {first.url}/", "until closed"]
 
 
 def test_the_page_leaves_nothing_in_the_working_directory(serving, tmp_path, monkeypatch):
