@@ -99,9 +99,7 @@ def ways(backend: TransformersBackend, network: Any, max_tokens: int) -> dict[st
     return {"model.generate": directly, "ChatChineseAlpaca.invoke": invoke, "ChatChineseAlpaca.stream": stream}
 
 
-def report(
-    what: str, ways: dict[str, Way], prompts: list[str], *, count_prompt: bool, claimed: bool = True
-) -> None:
+def report(what: str, ways: dict[str, Way], prompts: list[str], *, count_prompt: bool, claimed: bool = True) -> None:
     """Every way answers every prompt; another way's memory of it is no help, since each prompt is new to it."""
     rates: dict[str, list[float]] = {name: [] for name in ways}
     forget = "。"

@@ -5,6 +5,7 @@ Imports of parts happen inside the functions: a command loads what it uses.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -229,10 +230,10 @@ def build_llm(settings: Settings) -> "BaseLanguageModel[Any]":
 
 
 def llm_of(settings: Settings) -> "Callable[[], BaseLanguageModel[Any]] | None":
-    """What loads the language model of the settings; None where they name none and no packaged one is installed."""
+    """What loads the language model of the settings, once; None where none is named and none is installed."""
     from chinese_llm_rag.model_choice import has_model  # noqa: PLC0415
 
-    return (lambda: build_llm(settings)) if has_model(settings) else None
+    return cache(lambda: build_llm(settings)) if has_model(settings) else None
 
 
 def build_qa(
@@ -289,7 +290,7 @@ def _wider(settings: Settings, base: "KnowledgeBase") -> "list[BaseDocumentCompr
 def build_conversation(
     settings: Settings,
     base: "KnowledgeBase",
-    llm: "BaseLanguageModel[Any] | None",
+    llm: "BaseLanguageModel[Any] | Callable[[], BaseLanguageModel[Any]] | None",
     *,
     sessions: "SessionStore | None" = None,
     model_rewrites: bool = False,
@@ -300,7 +301,7 @@ def build_conversation(
     Args:
         settings: how is searched and answered.
         base: open, with its embedding model.
-        llm: answers; None for quotations.
+        llm: answers, or a function that loads what does when a question needs it; None for quotations.
         sessions: keeps conversations by name.
         model_rewrites: whether the model, and not rules, makes follow-up questions stand by themselves.
         passage_filter: what passages must meet.
@@ -362,6 +363,8 @@ def conversing(
 ) -> Iterator["Runnable[Asking, Reply]"]:
     """A conversation over the knowledge base of the settings, with their sessions, open while the block runs.
 
+    The model is loaded when a question first needs it; where none is there, answers are quotations.
+
     Args:
         settings: the base, the model, how is searched.
         passage_filter: what passages must meet.
@@ -370,11 +373,10 @@ def conversing(
     """
     with open_knowledge_base(settings, search=True) as base:
         on_open(base)
-        load = llm_of(settings)
         yield build_conversation(
             settings,
             base,
-            load() if load else None,
+            llm_of(settings),
             sessions=open_sessions(settings),
             model_rewrites=model_rewrites,
             passage_filter=passage_filter,

@@ -25,6 +25,9 @@ from chinese_llm_rag.packing import Order, Plan, format_context, passages_of, pl
 from chinese_llm_rag.prompts import REFUSAL
 from chinese_llm_rag.schema import Answer, PackedContext, Passage
 
+# Of the words that were not found, when a refusal names them: how many, and how many characters of each.
+_MOST_SHOWN, _LONGEST_SHOWN = 8, 30
+
 
 @dataclass(frozen=True, slots=True)
 class QACourse:
@@ -248,5 +251,7 @@ def _reason(check: EvidenceCheck, *, found: bool) -> str:
         return say("no passage was found", "没有检索到任何段落")
     if not check.missing:
         return say("the question names nothing to look for", "问题中没有可供检索的内容")
-    missing = "、".join(check.missing[:8])
+    missing = "、".join(
+        word if len(word) <= _LONGEST_SHOWN else f"{word[:_LONGEST_SHOWN]}…" for word in check.missing[:_MOST_SHOWN]
+    )
     return say(f"the passages found do not hold: {missing}", f"检索到的段落不包含：{missing}")

@@ -10,20 +10,12 @@ from chinese_llm_rag.cli.filters import note_no_match, with_filter_options
 from chinese_llm_rag.cli.inputs import given_text
 from chinese_llm_rag.cli.options import (
     EXAMPLE,
-    Detailed,
     Home,
     Json,
-    K,
     Kb,
-    Mode,
-    Order,
-    Reranker,
-    Scope,
-    Strategy,
-    Strict,
-    Synonyms,
     option,
     settings_of,
+    with_answer_options,
     with_model_options,
 )
 from chinese_llm_rag.language import say
@@ -42,21 +34,14 @@ ShowPrompt = Annotated[
     epilog=f"{EXAMPLE}: clrag ask 保修期是多久？",
 )
 @with_model_options
+@with_answer_options
 @with_filter_options
 def ask(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help=say("The question; - reads stdin.", "问题；- 表示从标准输入读取。"))],
     *,
-    k: K = None,
-    mode: Mode = None,
-    synonyms: Synonyms = None,
-    reranker: Reranker = None,
-    strategy: Strategy = None,
-    detailed: Detailed = False,
-    strict: Strict = False,
-    order: Order = None,
-    scope: Scope = None,
     show_prompt: ShowPrompt = False,
+    answer_options: dict[str, object],
     model_options: dict[str, object],
     passage_filter: "PassageFilter | None",
     home: Home = None,
@@ -66,21 +51,7 @@ def ask(
     from chinese_llm_rag.wiring import answering  # noqa: PLC0415
 
     text = given_text(question, "QUESTION")
-    settings = settings_of(
-        context,
-        home=home,
-        kb=kb,
-        k=k,
-        search_mode=mode,
-        synonyms=synonyms,
-        reranker=reranker,
-        strategy=strategy,
-        detail="detailed" if detailed else None,
-        strict=strict or None,
-        order=order,
-        scope=scope,
-        **model_options,
-    )
+    settings = settings_of(context, home=home, kb=kb, **answer_options, **model_options)
     with answering(settings, passage_filter, lambda base: note_no_match(base, passage_filter)) as qa:
         if show_prompt:
             console.print_prompts(qa.prompts(text), json=json)

@@ -11,12 +11,10 @@ from chinese_llm_rag.cli.inputs import next_line
 from chinese_llm_rag.cli.options import (
     EXAMPLE,
     Home,
-    K,
     Kb,
-    Reranker,
-    Synonyms,
     option,
     settings_of,
+    with_answer_options,
     with_model_options,
 )
 from chinese_llm_rag.errors import RagError
@@ -51,15 +49,14 @@ ModelRewrites = Annotated[
     epilog=f"{EXAMPLE}: clrag chat --session 合同  ({say('/exit or end of input ends it', '/exit 或输入结束即退出')})",
 )
 @with_model_options
+@with_answer_options
 @with_filter_options
 def chat(
     context: typer.Context,
     *,
     session: Session = None,
     model_rewrites: ModelRewrites = False,
-    k: K = None,
-    synonyms: Synonyms = None,
-    reranker: Reranker = None,
+    answer_options: dict[str, object],
     model_options: dict[str, object],
     passage_filter: "PassageFilter | None",
     home: Home = None,
@@ -67,7 +64,7 @@ def chat(
 ) -> None:
     from chinese_llm_rag.wiring import conversing, open_sessions  # noqa: PLC0415
 
-    settings = settings_of(context, home=home, kb=kb, k=k, synonyms=synonyms, reranker=reranker, **model_options)
+    settings = settings_of(context, home=home, kb=kb, **answer_options, **model_options)
     if session is not None and (before := open_sessions(settings).exchanges(session)):
         last = before[-1].question
         console.note(say(f"going on with {session}, last asked: {last}", f"继续会话 {session}，上次的问题：{last}"))

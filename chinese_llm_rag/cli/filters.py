@@ -1,12 +1,10 @@
 """The options that hold a search to some of the documents, and the filter that they make."""
 
-import functools
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from chinese_llm_rag import console
-from chinese_llm_rag.cli.options import option
+from chinese_llm_rag.cli.options import option, with_options
 from chinese_llm_rag.language import say
 
 if TYPE_CHECKING:
@@ -57,21 +55,7 @@ FILTER_OPTIONS: dict[str, Any] = {
 
 def with_filter_options(command: Callable[..., None]) -> Callable[..., None]:
     """The command with all of FILTER_OPTIONS; what was given of them comes as the keyword `passage_filter`."""
-
-    @functools.wraps(command)
-    def with_options(**arguments: Any) -> None:  # noqa: ANN401  # what typer parsed
-        given = {name: arguments.pop(name) for name in FILTER_OPTIONS if name in arguments}
-        command(**arguments, passage_filter=_parsed(given))
-
-    own = inspect.signature(command)
-    kept = [parameter for name, parameter in own.parameters.items() if name != "passage_filter"]
-    added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in FILTER_OPTIONS.items()
-    ]
-    with_options.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
-    with_options.__annotations__ = {p.name: p.annotation for p in (*kept, *added)}
-    return with_options
+    return with_options(command, FILTER_OPTIONS, "passage_filter", _parsed)
 
 
 def note_no_match(base: "KnowledgeBase", passage_filter: "PassageFilter | None") -> None:

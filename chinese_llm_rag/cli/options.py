@@ -2,9 +2,9 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -171,21 +171,70 @@ MODEL_OPTIONS: dict[str, Any] = {
 }
 
 
+# How passages are found and answered from; by the settings' names, but for `detailed`.
+ANSWER_OPTIONS: dict[str, Any] = {
+    "k": K,
+    "search_mode": Mode,
+    "synonyms": Synonyms,
+    "reranker": Reranker,
+    "strategy": Strategy,
+    "detailed": Detailed,
+    "strict": Strict,
+    "order": Order,
+    "scope": Scope,
+}
+
+
 def with_model_options(command: Callable[..., None]) -> Callable[..., None]:
     """The command with all of MODEL_OPTIONS; what was given of them comes as the keyword `model_options`."""
 
-    @functools.wraps(command)
-    def with_options(**arguments: Any) -> None:  # noqa: ANN401  # what typer parsed
-        model_options = {name: arguments.pop(name) or None for name in ("lora",)}
-        model_options |= {name: arguments.pop(name) for name in MODEL_OPTIONS if name in arguments}
-        command(**arguments, model_options=model_options)
+    def settings(given: dict[str, Any]) -> dict[str, object]:
+        return {**given, "lora": given["lora"] or None}
 
-    own = inspect.signature(command, eval_str=True)
-    kept = [parameter for name, parameter in own.parameters.items() if name != "model_options"]
+    return with_options(command, MODEL_OPTIONS, "model_options", settings)
+
+
+def with_answer_options(command: Callable[..., None]) -> Callable[..., None]:
+    """The command with all of ANSWER_OPTIONS; what was given of them comes as the keyword `answer_options`."""
+
+    def settings(given: dict[str, Any]) -> dict[str, object]:
+        detail = "detailed" if given.pop("detailed") else None
+        return {**given, "detail": detail, "strict": given["strict"] or None}
+
+    return with_options(command, ANSWER_OPTIONS, "answer_options", settings)
+
+
+def with_options(
+    command: Callable[..., None],
+    options: Mapping[str, Any],
+    keyword: str,
+    made_of: Callable[[dict[str, Any]], object],
+) -> Callable[..., None]:
+    """The command with options that come to it in one keyword.
+
+    Args:
+        command: a function for typer.
+        options: annotations by the names that `made_of` knows.
+        keyword: the command's.
+        made_of: what was given of the options -> the keyword's value.
+    """
+
+    @functools.wraps(command)
+    def run(**arguments: Any) -> None:  # noqa: ANN401  # what typer parsed
+        given = {name: arguments.pop(name, None) for name in options}
+        command(**arguments, **{keyword: made_of(given)})
+
+    own = inspect.signature(command)
+    kept = [parameter for name, parameter in own.parameters.items() if name != keyword]
     added = [
-        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in MODEL_OPTIONS.items()
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=_default(annotation), annotation=annotation)
+        for name, annotation in options.items()
     ]
-    with_options.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
-    with_options.__annotations__ = {p.name: p.annotation for p in (*kept, *added)}
-    return with_options
+    run.__signature__ = own.replace(parameters=[*kept, *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {p.name: p.annotation for p in (*kept, *added)}
+    return run
+
+
+def _default(annotation: Any) -> object:  # noqa: ANN401  # one of the annotations above
+    """Of a flag False, of anything else that it was not given."""
+    return False if get_args(annotation)[0] is bool else None

@@ -97,6 +97,13 @@ def test_without_evidence_the_model_is_not_asked():
     assert [passage.text for passage in answer.passages] == [TEA, RIVER]
 
 
+def test_a_refusal_does_not_repeat_a_question_of_thousands_of_characters():
+    answer = chat()[0].invoke("火" * 3000)
+    assert answer.refused
+    assert "火火" in answer.reason
+    assert len(answer.reason) < 100
+
+
 def test_without_passages_it_refuses():
     chain, backend = chat("不该说的话。", documents=())
     answer = chain.invoke("龙井茶属于什么茶？")
