@@ -20,9 +20,9 @@ RuntimeName = Literal["llamacpp", "xllamacpp", "transformers", "server"]
 _GGUF_RUNTIMES = ("llamacpp", "xllamacpp")
 # What a runtime has no use for: set by the user, it is an error rather than ignored.
 _FOREIGN: dict[RuntimeName, tuple[str, ...]] = {
-    "llamacpp": ("dtype", "device_map", "attn_implementation", "quantization", "server_url"),
-    "xllamacpp": ("dtype", "device_map", "attn_implementation", "quantization", "server_url"),
-    "transformers": ("model_path", "server_url", "n_gpu_layers", "kv_type"),
+    "llamacpp": ("dtype", "device_map", "attn_implementation", "quantization", "server_url", "server_tokenizer"),
+    "xllamacpp": ("dtype", "device_map", "attn_implementation", "quantization", "server_url", "server_tokenizer"),
+    "transformers": ("model_path", "server_url", "server_tokenizer", "n_gpu_layers", "kv_type"),
     "server": (
         *("model_path", "rope", "override_rope", "kv_type", "lora", "draft_model", "n_gpu_layers"),
         *("dtype", "device_map", "attn_implementation", "quantization"),
@@ -187,6 +187,7 @@ def _server(settings: Settings) -> "Backend":
         api_key=settings.server_key.get_secret_value() if settings.server_key else None,
         context_window=settings.context_window,
         mode=settings.server_mode,
+        tokenizer=settings.server_tokenizer,
     )
 
 

@@ -65,6 +65,7 @@ class Settings(BaseModel):
     server_url: str | None = Field(None, description="OpenAI-compatible server; model is its name there")
     server_key: SecretStr | None = Field(None, description="bearer token of the server")
     server_mode: Literal["completions", "chat"] = Field("completions", description="who renders conversations")
+    server_tokenizer: Path | None = Field(None, description="tokenizer.model, folder or GGUF, if the server has none")
     chat_template: Literal["auto", "alpaca2", "model", "none"] = "auto"
     context_window: _Count | None = Field(None, description="tokens")
     rope: str | None = Field(None, description="linear:4, yarn:16, ntk:2 or adaptive_ntk")

@@ -87,6 +87,22 @@ ServerUrl = Annotated[
     str | None,
     option("Address of an OpenAI-compatible server.", "与 OpenAI 兼容的服务器地址。", "--server-url"),
 ]
+ServerMode = Annotated[
+    str | None,
+    option(
+        "Who renders conversations: completions (this program) or chat (the server).",
+        "由谁套用对话模板：completions（本程序）或 chat（服务器）。",
+        "--server-mode",
+    ),
+]
+ServerTokenizer = Annotated[
+    Path | None,
+    option(
+        "Of the server's model: tokenizer.model, folder or GGUF file; for servers that do not show theirs.",
+        "服务器模型的分词器：tokenizer.model、文件夹或 GGUF 文件；用于不提供分词接口的服务器。",
+        "--server-tokenizer",
+    ),
+]
 Rope = Annotated[
     str | None,
     option(
@@ -158,6 +174,8 @@ MODEL_OPTIONS: dict[str, Any] = {
     "model_path": ModelPath,
     "runtime": Runtime,
     "server_url": ServerUrl,
+    "server_mode": ServerMode,
+    "server_tokenizer": ServerTokenizer,
     "chat_template": Template,
     "context_window": Window,
     "rope": Rope,

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Literal, get_args
 
 from chinese_llm_rag.errors import ConfigError, ContextWindowExceededError, GenerationError, ModelLoadError
@@ -25,6 +26,8 @@ from chinese_llm_rag.llms.servers.logprobs import logprob_fields
 from chinese_llm_rag.llms.servers.schema import check_is_json
 from chinese_llm_rag.llms.servers.stream import AnswerReader
 from chinese_llm_rag.llms.servers.tokens import PromptEncoder
+from chinese_llm_rag.llms.template_choice import build_template, default_template
+from chinese_llm_rag.llms.tokenizer_file import ModelTokenizer, read_tokenizer
 
 ServerMode = Literal["completions", "chat"]
 
@@ -45,8 +48,8 @@ class ServerBackend:
         mode: who renders conversations. "completions": this package, so that what messages say stays text; "chat":
             the server, by the template that it was started with.
         kind: None is what the server says of itself; "openai" is any other server with that interface.
-        tokenizer: the model's tokenizer, in place of the server's. It must be the same; a server without a tokenizer
-            needs it.
+        tokenizer: the model's tokenizer, in place of the server's, or where it lies (see read_tokenizer). It must be
+            the same; a server without a tokenizer needs it.
 
     Raises:
         ConfigError: an argument is out of range; several models; a context_window above the server's, or none at all.
@@ -63,18 +66,22 @@ class ServerBackend:
         timeout_s: float = 600.0,
         mode: ServerMode = "completions",
         kind: ServerKind | None = None,
-        tokenizer: Tokenizer | None = None,
+        tokenizer: Tokenizer | Path | str | None = None,
     ) -> None:
         _check_arguments(context_window, timeout_s, mode, kind)
+        local = read_tokenizer(Path(tokenizer)) if isinstance(tokenizer, str | Path) else tokenizer
         self._connection = Connection(base_url, api_key=api_key, timeout_s=timeout_s)
         self._mode = mode
         try:
             self._name, self._dialect = open_dialect(self._connection, model, kind)
             self._window = _agree(self._connection.url, context_window, self._dialect.context_window())
-            _check_tokenizer(self._connection.url, self._dialect, tokenizer)
-            self._encoder = PromptEncoder(self._dialect, tokenizer)
+            _check_tokenizer(self._connection.url, self._dialect, local)
+            self._encoder = PromptEncoder(self._dialect, local)
             self._vocabulary = self._dialect.vocabulary()
             self._template = self._dialect.chat_template()
+            if isinstance(local, ModelTokenizer):
+                self._vocabulary = self._vocabulary if self._vocabulary.size else local.vocabulary
+                self._template = self._template or local.chat_template
         except GenerationError as error:
             self.close()
             raise ModelLoadError(str(error), hint=error.hint) from error
@@ -123,9 +130,14 @@ class ServerBackend:
     def count_turn_tokens(self, turns: Sequence[Turn]) -> int:
         """Tokens of the prompt that the server makes of the turns, BOS included.
 
-        A server that does not show its prompt has the tokens of the texts counted, which are fewer.
+        For a server that does not show its prompt, of the prompt that the given tokenizer's template makes of them; of
+        the texts alone, which are fewer, where it has none.
         """
-        return self._count_neutral_turns(self._neutral_turns(turns))
+        turns = self._neutral_turns(turns)
+        if isinstance(self._dialect, EncodesText) or default_template(self) is None:
+            return self._count_neutral_turns(turns)
+        _, render = build_template(self, None, system_prompt=None)
+        return len(self._encoder.begin) + len(self._encoder.token_ids(render(turns)))
 
     def generate(self, prompt: Prompt, params: GenerationParams) -> Generator[TextChunk, None, None]:
         """Text as it is produced. Closing the iterator ends the request, and so the server's work.
@@ -253,7 +265,9 @@ def _check_tokenizer(url: str, dialect: ServerDialect, tokenizer: Tokenizer | No
             ),
             setting="tokenizer",
             hint=say(
-                "give the model's own as tokenizer, or kind= if it is a vLLM or llama.cpp behind another name",
-                "请给出该模型的 tokenizer；如果它其实是 vLLM 或 llama.cpp，请给出 kind",
+                "tokens are counted, not estimated: name the model's tokenizer.model, folder or GGUF file "
+                "(tokenizer=, --server-tokenizer), or kind= if it is a vLLM or llama.cpp behind another name",
+                "token 按实际计数而非估算：请指定该模型的 tokenizer.model、文件夹或 GGUF 文件"
+                "（tokenizer=、--server-tokenizer）；如果它其实是 vLLM 或 llama.cpp，请给出 kind",
             ),
         )

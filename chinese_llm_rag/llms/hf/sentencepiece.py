@@ -64,6 +64,12 @@ class SentencePieceTokenizer:
         self._controls = {self._text(token): token for token in range(self.n_pieces) if self._is_control(token)}
         self._controls |= added
 
+    @property
+    def named_tokens(self) -> tuple[int | None, int | None]:
+        """BOS and EOS, as the file itself names them; None where it has none."""
+        bos, eos = int(self._processor.bos_id()), int(self._processor.eos_id())
+        return bos if bos >= 0 else None, eos if eos >= 0 else None
+
     def token_ids(self, prompt: Prompt) -> list[int]:
         """Token ids without BOS (which a template may have written)."""
         ids: list[int] = []
@@ -105,3 +111,14 @@ class SentencePieceTokenizer:
         if self._processor.is_byte(token):
             return bytes([int(text[1:-1], 16)])  # <0xE4>
         return text.replace(_SPACE, " ").encode()
+
+
+def read_sentencepiece(path: Path) -> SentencePieceTokenizer:
+    """A tokenizer.model alone: BOS, and what ends a text, are those that the file itself names.
+
+    Raises:
+        MissingDependencyError: sentencepiece is not installed.
+        ModelLoadError: it is no sentencepiece model.
+    """
+    own = SentencePieceTokenizer(path, bos=None, ends=()).named_tokens
+    return SentencePieceTokenizer(path, bos=own[0], ends=[token for token in own[1:] if token is not None])

@@ -3,7 +3,7 @@
 Where a server takes token ids and its tokenizer leaves texts alone, a text that spells a control token stays text,
 exactly. Elsewhere the server would obey it, so the spelling is written in full-width brackets before it is sent:
 ``</s>`` becomes ``＜/s＞``, which reads the same and means nothing. Which spellings those are is asked of the
-server's tokenizer; without one, all that look like control tokens count.
+server's tokenizer, or of the one that was given in its place.
 """
 
 import re
@@ -81,17 +81,20 @@ class PromptEncoder:
         return ids[n:] if n and ids[:n] == self.begin else ids
 
     def _controls_in(self, prompt: Prompt) -> set[str]:
-        """The control tokens in the Control parts of a prompt; without a tokenizer to ask, these parts as they are."""
+        """The control tokens in the Control parts of a prompt."""
         controls = [part for part in prompt_parts(prompt) if isinstance(part, Control)]
-        if self._remote is None:
-            return set(controls)
         return {match for part in controls for match in _LOOKS_LIKE_CONTROL.findall(part) if self._is_control(match)}
 
     def _is_control(self, spelling: str) -> bool:
-        if self._remote is None:
-            return True
         if spelling not in self._known:
-            ids = self._remote.encode(spelling)
-            is_text = self._plain is not None and self._plain.encode_plain(spelling) == ids
-            self._known[spelling] = len(ids) == 1 and not is_text
+            self._known[spelling] = self._is_one_token(spelling)
         return self._known[spelling]
+
+    def _is_one_token(self, spelling: str) -> bool:
+        """Whether the tokenizer makes one token of it where control tokens are looked for."""
+        if self._remote is None:
+            assert self._local is not None, "a server without a tokenizer needs a local one"
+            return len(self._local.token_ids([Control(spelling)])) == 1
+        ids = self._remote.encode(spelling)
+        is_text = self._plain is not None and self._plain.encode_plain(spelling) == ids
+        return len(ids) == 1 and not is_text
