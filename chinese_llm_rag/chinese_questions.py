@@ -11,6 +11,7 @@ from chinese_llm_rag.chinese_text import normalize
 
 # Words that ask, point, or politely wrap a question, and the particles between words.
 _ASKING_WORDS = """
+有什么 有哪些 有多少 有几个 有几种 有何
 什么时候 什么地方 什么样 什么 为什么 为何 怎么样 怎么办 怎么 怎样 如何 多少 多久 多大 多长 多高 多远 多深
 几个 几次 几种 几年 几月 几天 哪个 哪些 哪里 哪儿 哪年 哪一年 哪一 哪种 哪位 哪 谁 何时 何地 何处 何人 何种
 是否 能否 可否 有没有 是不是 能不能 可不可以 请问 告诉我 我想知道 介绍一下 介绍 说明 解释 一下

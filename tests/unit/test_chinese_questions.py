@@ -10,6 +10,7 @@ from chinese_llm_rag.chinese_questions import asks_for_one, asks_for_time, conte
     [
         ("图书馆周末几点开放？", ["图书馆周末几点开放"]),
         ("请问图书馆什么时候开放？", ["图书馆", "开放"]),
+        ("论文封面的纸张有什么颜色？", ["论文封面", "纸张", "颜色"]),
         ("請問圖書館什麼時候開放？", ["图书馆", "开放"]),
         ("What is the window of llama?", ["window", "llama"]),
         ("这是什么？", []),
