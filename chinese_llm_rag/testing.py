@@ -123,6 +123,10 @@ class NgramTokenModel:
         """The options."""
         return f"{self._vocabulary_size} {self._options}"
 
+    def usable(self, n_tokens: int, n_common: int) -> int:
+        """All that is common, or nothing where that is not the whole and keep() forgets everything."""
+        return n_common if self._options["cuttable"] or n_common == n_tokens else 0
+
     def keep(self, n_tokens: int) -> int:
         """Forget all but the first tokens, or everything."""
         if n_tokens < len(self.memory):

@@ -46,6 +46,8 @@ CASES = [
     ("这家餐馆的招牌菜是酸菜鱼，店里有十二张桌子。", "餐馆的招牌菜是什么？", "酸菜鱼"),
 ]
 
+BRIDGES = ["东门桥", "西门桥", "南河桥", "北河桥", "石板桥", "望江桥"]
+
 
 @pytest.fixture(scope="module")
 def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -91,6 +93,29 @@ def test_streaming_says_the_same_as_invoking(backend: LlamaCppBackend) -> None:
     prompt = f"{FEW_SHOT}段落：{CASES[0][0]}\n问题：{CASES[0][1]}\n答案："
     llm.invoke(prompt)  # both of the following then start from the same cache
     assert "".join(llm.stream(prompt)) == llm.invoke(prompt)
+
+
+def test_earlier_prompts_change_no_answer(backend: LlamaCppBackend, models_folder: Path) -> None:
+    """The layers with a sliding window of 512 tokens: what lay outside it is not in a memory that was put aside."""
+    document = "".join(f"第{n}条，{name}于{1900 + n}年建成。" for n, name in enumerate(BRIDGES * 12, 1))
+    questions = ["第3条说的是哪座桥？", "第60条说的是哪一年？", "最后一条说了什么？"]
+    about = [f"{document}\n问题：{question}\n答案：" for question in questions]
+    other = ["另一份资料：" + document[300:], "第三份资料：" + document[600:]]
+    params = GenerationParams(max_tokens=12, temperature=0.0, repetition_penalty=1.0, logprobs=1)
+
+    def said(model: LlamaCppBackend, prompt: str) -> list[tuple[str, float]]:
+        chunks = [chunk for chunk in model.generate(prompt, params) if chunk.logprobs]
+        return [(chunk.logprobs[0].token, round(chunk.logprobs[0].logprob, 4)) for chunk in chunks]
+
+    forgetful = LlamaCppBackend(
+        packaged_model_path("gemma-3-270m-base", models_folder), context_window=2048, prefix_bytes=0
+    )
+    try:
+        for prompt in (about[0], other[0], about[1], other[1], about[2], other[0], about[0]):
+            forgetful._model.keep(0)
+            assert said(backend, prompt) == said(forgetful, prompt)
+    finally:
+        forgetful.close()
 
 
 def test_its_control_tokens_in_a_text_stay_text(backend: LlamaCppBackend) -> None:

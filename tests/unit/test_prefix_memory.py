@@ -33,6 +33,15 @@ def test_a_conversation_taken_up_again_is_not_read_again() -> None:
     assert read(model, memory, [*one, 9, 9, 8]) == 1
 
 
+def test_a_snapshot_that_would_have_to_be_cut_is_no_use_where_memories_cannot_be() -> None:
+    model, memory = NgramTokenModel(cuttable=False), PrefixMemory(10_000_000)
+    one, two = conversation(1), conversation(3)
+    read(model, memory, [*one, 9])
+    read(model, memory, two)
+    assert read(model, memory, [*one, 7]) == 2 * N + 1  # the last token differs: nothing of it is taken back
+    assert read(model, memory, [*two, 9]) == 1  # which went on from what was put aside
+
+
 def test_without_room_nothing_is_put_aside() -> None:
     model, memory = NgramTokenModel(), PrefixMemory(0)
     read(model, memory, conversation(1))

@@ -146,6 +146,10 @@ class TransformersModel:
             restore_snapshot(torch, self._layers, snapshot, self._devices())
         self._memory = list(tokens)
 
+    def usable(self, n_tokens: int, n_common: int) -> int:  # noqa: ARG002
+        """All that is common: the cache keeps what lies outside of sliding windows too."""
+        return n_common
+
     def close(self) -> None:
         """Let go of the cache and the weights."""
         self._cache = None

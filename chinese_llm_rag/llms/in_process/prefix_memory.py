@@ -49,12 +49,12 @@ class PrefixMemory:
         if not self._most_bytes or not isinstance(model, SavesMemory):
             return
         common = common_length(model.memory, prompt)
-        best = max(
-            (kept for kept in self._kept if kept.key == key),
-            key=lambda kept: common_length(kept.tokens, prompt),
-            default=None,
-        )
-        useful = best is not None and common_length(best.tokens, prompt) >= common + WORTH_KEEPING
+
+        def use_of(kept: _Kept) -> int:
+            return model.usable(len(kept.tokens), common_length(kept.tokens, prompt))
+
+        best = max((kept for kept in self._kept if kept.key == key), key=use_of, default=None)
+        useful = best is not None and use_of(best) >= common + WORTH_KEEPING
         if useful and best is not None:  # the last to go, when room is made below
             self._kept.remove(best)
             self._kept.append(best)

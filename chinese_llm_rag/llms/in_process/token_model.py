@@ -100,6 +100,13 @@ class SavesMemory(Protocol):
         """Make the memory what it was at snapshot(), when it held these tokens."""
         ...
 
+    def usable(self, n_tokens: int, n_common: int) -> int:
+        """How many tokens of a snapshot are of use to a prompt: of its n_tokens the first n_common are the prompt's.
+
+        Fewer than n_common, where a memory that was taken back cannot be cut there.
+        """
+        ...
+
 
 class TokenConstraint(Protocol):
     """A grammar in progress: which tokens may come next."""

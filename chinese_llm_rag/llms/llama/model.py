@@ -136,8 +136,8 @@ class LlamaCppModel:
     def keep(self, n_tokens: int) -> int:
         """Forget all but the first tokens; everything, where the cache cannot be cut."""
         if n_tokens < len(self._memory):
-            removed = self._api.llama_memory_seq_rm(self._kv, _SEQUENCE, n_tokens, -1)
-            if not removed:
+            reaches = self._window_is_whole(n_tokens)
+            if not reaches or not self._api.llama_memory_seq_rm(self._kv, _SEQUENCE, n_tokens, -1):
                 self._api.llama_memory_clear(self._kv, True)  # noqa: FBT003
                 n_tokens = 0
             del self._memory[n_tokens:]
@@ -213,6 +213,13 @@ class LlamaCppModel:
             raise RuntimeError("the KV cache did not take its snapshot back")
         self._memory = list(tokens)
 
+    def usable(self, n_tokens: int, n_common: int) -> int:
+        """All that is common; of a model with sliding windows nothing, where the snapshot would have to be cut."""
+        is_cut = (
+            n_common < n_tokens - 1
+        )  # the last token is read again, for its logits, and that is in the window still
+        return 0 if is_cut and 0 < self._sliding_window < n_tokens else n_common
+
     def close(self) -> None:
         """Free the context, and the weights if nothing else uses them."""
         if self._batch is not None:
@@ -228,6 +235,21 @@ class LlamaCppModel:
     def __del__(self) -> None:
         with contextlib.suppress(AttributeError, TypeError):  # half-made, or the interpreter is going down
             self.close()
+
+    @property
+    def _sliding_window(self) -> int:
+        """Tokens that a layer with a sliding window sees; 0 where no layer has one."""
+        return int(self._api.llama_model_n_swa(self._weights.pointer))
+
+    def _window_is_whole(self, n_tokens: int) -> bool:
+        """Whether, cut there, the cache still holds all that the next token sees.
+
+        A snapshot leaves out what lies outside the sliding windows at its end, so a cache that was taken back has less.
+        """
+        if not n_tokens or not self._sliding_window:
+            return True
+        first: int = self._api.llama_memory_seq_pos_min(self._kv, _SEQUENCE)
+        return 0 <= first <= max(0, n_tokens - self._sliding_window + 1)
 
     @property
     def _kv(self) -> Any:  # noqa: ANN401
