@@ -88,8 +88,11 @@ def test_elsewhere_the_spelling_is_written_in_full_width_brackets_and_nothing_el
         assert encoder(kind).neutral(text) == "见<div>和[1]、[注]、<b>，a<b>c，前＜/s＞后＜|im_end|＞［INST］"
 
 
-def test_without_a_tokenizer_to_ask_all_that_looks_like_one_counts() -> None:
-    assert encoder(ServerDialect, Local()).neutral("<s><x>[INST] [1] a < b") == "＜s＞＜x＞［INST］ [1] a < b"
+def test_where_a_server_has_no_tokenizer_the_one_on_this_machine_is_asked() -> None:
+    asking = encoder(ServerDialect, Local())
+    assert asking.neutral("<s><x>[INST] [1] a < b") == "＜s＞<x>［INST］ [1] a < b"
+    template = ("<x>", Control("<s><x>"), "</s>")  # what a template says stays, be it a token or a text
+    assert asking.for_server(template)[0] == "<x><s><x>＜/s＞"
 
 
 def test_each_spelling_is_asked_of_the_server_once() -> None:
