@@ -90,6 +90,11 @@ class DerivedIndexes:
         n = manifest.n_chunks()
         return len(self.vectors) == n and len(self.words) == n
 
+    def save(self) -> None:
+        """Leave the vectors so that opening them costs little, at the end of a run that wrote."""
+        if "vectors" in self.__dict__:
+            self.vectors.save()
+
     def release(self) -> None:
         """Give the word index's own writer lock back; searching goes on."""
         if "words" in self.__dict__:

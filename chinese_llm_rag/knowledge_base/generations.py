@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from chinese_llm_rag.errors import KnowledgeBaseError
+from chinese_llm_rag.knowledge_base.durable import sync_file, sync_folder
 from chinese_llm_rag.language import say
 
 MANIFEST = "manifest.sqlite3"
@@ -108,15 +109,9 @@ class Generations:
         draft = self._root / f"{_CURRENT}.new"
         with draft.open("w", encoding="utf-8") as file:
             file.write(folder.name)
-            file.flush()
-            os.fsync(file.fileno())
+        sync_file(draft)
         draft.replace(self._root / _CURRENT)
-        if os.name == "posix":
-            directory = os.open(self._root, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+        sync_folder(self._root)
 
     def collect(self, *, keep: Path | None = None) -> None:
         """Throw away indexes that are neither in force nor read; the caller is the only writer.

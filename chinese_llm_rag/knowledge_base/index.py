@@ -90,6 +90,8 @@ class OpenIndex:
             try:
                 self._settle()
                 yield
+                with storage_errors(self._root):
+                    self.derived.save()
             except BaseException:
                 # Where the disk is still full this fails too; the mark stays, and the next opening settles it.
                 with suppress(KnowledgeBaseError), storage_errors(self._root):

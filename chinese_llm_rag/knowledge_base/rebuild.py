@@ -74,6 +74,7 @@ def rebuild(generations: Generations, old: Manifest, aim: Aim, on_progress: Call
         for key, value in record.items():
             manifest.set_meta(key, value)
         derived.reconcile(manifest)
+        derived.save()
         manifest.set_meta("dirty", value=False)
     finally:
         derived.close()

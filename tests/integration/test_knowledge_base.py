@@ -236,6 +236,24 @@ def test_readers_go_on_while_another_process_holds_the_writer_lock(base, documen
         holder.communicate("")
 
 
+@pytest.mark.parametrize("mode", ["bm25", "dense", "hybrid"])
+def test_a_retriever_finds_what_another_process_takes_in_and_no_longer_what_it_removes(base, documents, home, mode):
+    base.ingest([documents])
+    retriever = base.retriever(1, mode=mode)
+    assert retriever.invoke("龙井茶的水温")[0].page_content in TEA
+    desert = "塔克拉玛干沙漠位于塔里木盆地，是中国最大的沙漠。"
+    (documents / "沙漠.txt").write_text(desert, encoding="utf-8")
+    (documents / "茶.md").unlink()
+    code = (
+        "import sys; from pathlib import Path; from chinese_llm_rag.knowledge_base import KnowledgeBase\n"
+        "from chinese_llm_rag.testing import HashEmbeddings\n"
+        "with KnowledgeBase.open(Path(sys.argv[1]), HashEmbeddings()) as base: base.ingest([sys.argv[2]], prune=True)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(home / "kb"), str(documents)], check=True)
+    assert retriever.invoke("塔里木盆地的沙漠")[0].page_content in desert
+    assert all(found.page_content not in TEA for found in retriever.invoke("龙井茶的水温"))
+
+
 @pytest.mark.parametrize("part", ["chroma", f"words-{TERMS_VERSION}"])
 def test_an_index_that_was_thrown_away_is_rebuilt_without_embedding(base, documents, home, embeddings, part):
     base.ingest([documents])
