@@ -83,10 +83,10 @@ class ChromaFolder:
         """The collection; without the graph, which costs to read, only ids, texts and counts may be asked for."""
         with self._turn:
             while not self._is_ready(graph):
-                if self._n_users:
-                    self._turn.wait()
-                else:
+                if not self._n_users:
                     self._open(graph)
+                    break  # it may have moved on already, where another process writes all the time
+                self._turn.wait()
             self._n_users += 1
         try:
             yield cast("Collection", self._collection)
@@ -117,8 +117,9 @@ class ChromaFolder:
     def portions(self, n: int) -> Iterator[slice]:
         """How n changes are to be made, so that the graph is written in the shortest of calls."""
         start = 0
-        with self.reading():
-            pass  # from now on it is known how much the graph's files lack
+        if n:
+            with self.reading():
+                pass  # from now on it is known how much the graph's files lack
         while start < n:
             room = self._threshold - self._n_unsaved - 1
             size = min(n - start, _PORTION, max(room, 1))
@@ -206,7 +207,9 @@ class ChromaFolder:
             with warnings.catch_warnings():  # Chroma complains of its own record of "no embedding function"
                 warnings.simplefilter("ignore", DeprecationWarning)
                 collection.modify(configuration=changed)
-        self.close()  # Chroma looks at it when it reads the graph
+        with self._turn:
+            self._turn.wait_for(lambda: not self._n_users)
+            self.close()  # Chroma looks at it when it reads the graph
 
     def _discard(self) -> None:
         for part in self._folder.iterdir():
