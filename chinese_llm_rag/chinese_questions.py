@@ -32,6 +32,8 @@ _OPEN = (
     r"|\b(?:how(?! (?:many|much|long|old|far|tall))|why|describe|explain)\b"
 )
 _ASKS_FOR_TIME = r"何[时年月日]|什么时[候间]|什么日[期子]|[哪几][一]?[年月天日号]|[时日][间期]|\bwhen\b"
+_ASKS_HOW_MANY = r"几|多少|数[量目]|\b(?:how many|number of)\b"
+_JOINS = r"和|与|跟|及|同|、|还是|比较|\b(?:and|or|versus|vs)\b"
 _ENGLISH = re.compile(r"[a-z]+")
 
 
@@ -49,6 +51,12 @@ def asks_for_one(question: str) -> bool:
 def asks_for_time(question: str) -> bool:
     """Whether a question asks when."""
     return _in_one_script(_ASKS_FOR_TIME).search(_compared(question)) is not None
+
+
+def speaks_of_two(question: str) -> bool:
+    """Whether a question joins what it asks about, and does not ask how many there are: 两家 is its own count then."""
+    text = _compared(question)
+    return _in_one_script(_JOINS).search(text) is not None and _in_one_script(_ASKS_HOW_MANY).search(text) is None
 
 
 def _compared(question: str) -> str:

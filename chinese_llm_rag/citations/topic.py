@@ -4,7 +4,7 @@ from chinese_llm_rag.chinese_questions import content_of
 from chinese_llm_rag.chinese_text import search_terms
 from chinese_llm_rag.citations.evidence_index import EvidenceIndex, grams
 
-_NEAR, _WIDE = 0.6, 0.4  # what counts of a question's words beside a sentence, and elsewhere in its passage
+_NEAR, _WIDE = 0.6, 0.4  # what counts of a question's words beside a sentence, and elsewhere in its file
 
 
 def asked_grams(question: str) -> frozenset[str]:
@@ -16,8 +16,8 @@ def asked_grams(question: str) -> frozenset[str]:
 def on_topic(index: EvidenceIndex, asked: frozenset[str]) -> dict[int, float]:
     """Of each source that the question's words touch: how much of them it holds, 0..1.
 
-    Words beside it in the passage count less, and words elsewhere in the passage, where a document names once
-    what it then speaks of, less still.
+    Words beside it in the passage count less, and words elsewhere in the passage's file, which names once what it
+    then speaks of, less still.
     """
     total = index.weigh(asked)
     found: dict[int, float] = {}
@@ -25,6 +25,7 @@ def on_topic(index: EvidenceIndex, asked: frozenset[str]) -> dict[int, float]:
         own = source.grams & asked
         near = frozenset[str]().union(*(other.grams for other in index.around(source))) & asked - own
         if own or near:
-            wide = (index.grams_of(source.passage) & asked) - own - near
+            known = index.grams_of(source.passage) | index.files[source.passage.source]
+            wide = (known & asked) - own - near
             found[source.number] = (index.weigh(own) + _NEAR * index.weigh(near) + _WIDE * index.weigh(wide)) / total
     return found

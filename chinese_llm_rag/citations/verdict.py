@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 from chinese_llm_rag.chinese_facts import Fact, agree, alike, date_parts, find_facts, is_among
-from chinese_llm_rag.chinese_questions import asks_for_one, asks_for_time
+from chinese_llm_rag.chinese_questions import asks_for_one, asks_for_time, speaks_of_two
 from chinese_llm_rag.citations.alignment import AlignedClause, Aligner, lead_of
 from chinese_llm_rag.citations.evidence_index import EvidenceIndex, Source, grams
 from chinese_llm_rag.citations.topic import asked_grams, on_topic
@@ -21,6 +21,7 @@ _AS_MUCH = 0.9  # of the topic of the source of a brief answer: another one answ
 _SHORT = 6  # grams: an answer of so few is nothing but the answer
 _HELD = 0.34  # share of an answer's own words below which a source does not say it
 _ALIKE = 0.5  # share of a statement's words in another statement of the same thing
+_TWO = "两家，两个，两种，两项，两款，两份"  # how an answer counts what a question has joined
 _SAME_SUBJECT = 0.78  # share of who and what was spoken of that the file of another statement must know
 
 
@@ -39,7 +40,7 @@ class Examiner:
         self._asks_for_one = asks_for_one(question)
         # Facts that tell one case from another: 2020年 from 2021年, 第三条 from 第四条.
         self._telling = frozenset({"name", "ordinal"} | (set() if asks_for_time(question) else {"date"}))
-        self._given = find_facts(question)
+        self._given = find_facts(question) + (find_facts(_TWO) if speaks_of_two(question) else [])
         self._n_examined = 0
 
     def examine(self, sentence: str, span: Span) -> AnswerSentence:
@@ -118,8 +119,11 @@ class Examiner:
         return [fact for fact in _missing(facts, held, self._index) if not _dated(fact, held, wide)]
 
     def _nowhere(self, lead: str) -> list[Fact]:
-        """The facts of the words that lead a sentence in (根据2021年的报告，) that stand in no passage."""
-        said = [fact for fact in find_facts(lead) if not is_among(fact, self._given)]
+        """The facts of the words that lead a sentence in (根据2021年的报告，) that stand in no passage.
+
+        An ordinal there (第二，) counts the answer's own sentences.
+        """
+        said = [f for f in find_facts(lead) if f.kind != "ordinal" and not is_among(f, self._given)]
         return (
             _missing(said, [fact for source in self._index.sources for fact in source.facts], self._index)
             if said

@@ -289,3 +289,28 @@ def test_a_short_answer_is_not_cited_where_nothing_of_the_question_is_near():
     assert not sentence.supported
     [sentence] = cite("3500瓦", [passage], "空调的功率是多少？")
     assert sentence.citations[0].quote == "空调的功率为3500瓦。"
+
+
+def test_a_bare_figure_is_found_where_the_file_names_elsewhere_whom_it_speaks_of():
+    first = "星海家政服务有限公司成立于2009年，总部位于滨海市，主要从事家政服务。"
+    second = "2018年公司的营业收入为700万元，净利润为80万元。公司有员工45人。"
+    of_one_file = [
+        Passage(text, "年报.pdf", page, page, 100 * page, 100 * page + len(text), (0,), number=page)
+        for page, text in enumerate((first, second), 1)
+    ]
+    question = "星海家政服务有限公司2018年的净利润是多少？"
+    [right] = cite("80万元。", of_one_file, question)
+    assert [c.quote for c in right.citations] == ["2018年公司的营业收入为700万元，净利润为80万元。"]
+    [wrong] = cite("90万元。", of_one_file, question)
+    assert (wrong.supported, wrong.unfound) == (False, ("90万",))
+
+
+def test_a_count_of_what_the_question_joined_and_of_the_answers_own_points_is_no_fact():
+    evidence = "甲公司的年会在2017年11月召开。乙公司的年会在2017年11月召开。"
+    said = "两家公司的年会都在2017年11月召开。"
+    (joined,) = cite(said, passages(evidence), "甲公司和乙公司的年会在什么时候召开？")
+    assert joined.unfound == ()
+    (counted,) = cite(said, passages(evidence), "有几家公司的年会在2017年11月召开，甲和乙？")
+    assert counted.unfound == ("两",)
+    (listed,) = cite("第二，甲公司的年会在2017年11月召开。", passages(evidence))
+    assert (listed.supported, listed.unfound) == (True, ())
