@@ -1,5 +1,6 @@
 """One index of a base, opened: manifest, vectors and words that belong together, and how they are made to agree."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,6 +13,9 @@ from chinese_llm_rag.knowledge_base.identity import check_format
 from chinese_llm_rag.knowledge_base.lock import writer_lock
 from chinese_llm_rag.knowledge_base.manifest import Manifest
 from chinese_llm_rag.language import say
+
+_LOG = logging.getLogger("chinese_llm_rag.knowledge_base")
+_MANY = 2_000  # chunks: what takes so long that whoever opens the base is told
 
 
 class OpenIndex:
@@ -109,5 +113,13 @@ class OpenIndex:
     def _settle(self) -> None:
         if self.manifest.meta("dirty") or not self.derived.agrees_with(self.manifest):
             self.manifest.set_meta("dirty", value=True)
+            if (n := self.manifest.n_chunks() - len(self.derived.vectors)) > _MANY:
+                _LOG.warning(
+                    say(
+                        f"{str(self._root)!r}: the vectors of {n} chunks are put into their index again, "
+                        "some hundred a second",
+                        f"{str(self._root)!r}：正在把 {n} 个片段的向量重新写入索引，每秒约数百个",
+                    )
+                )
             self.derived.reconcile(self.manifest)
             self.manifest.set_meta("dirty", value=False)

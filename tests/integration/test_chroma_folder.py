@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from langchain_core.documents import Document
 
+from chinese_llm_rag import knowledge_base
 from chinese_llm_rag.knowledge_base import KnowledgeBase, chroma_folder
 from chinese_llm_rag.knowledge_base.chroma_folder import MOST_UNSAVED, ChromaFolder
 from chinese_llm_rag.knowledge_base.vectors import VectorIndex
@@ -240,7 +241,8 @@ def state(home: Path) -> tuple[set[str], list[list[str]]]:
 
 @pytest.mark.parametrize("share", [0.0, 0.5])
 @pytest.mark.parametrize("name", GRAPH)
-def test_a_graph_cut_off_by_a_power_cut_is_rebuilt_from_the_manifest(whole, tmp_path, name, share):
+def test_a_graph_cut_off_by_a_power_cut_is_rebuilt_from_the_manifest(whole, tmp_path, name, share, monkeypatch, caplog):
+    monkeypatch.setattr(knowledge_base.index, "_MANY", 1000)
     home = tmp_path / "kb"
     shutil.copytree(whole, home)
     (file,) = home.glob(f"chroma/*/{name}")
@@ -248,6 +250,7 @@ def test_a_graph_cut_off_by_a_power_cut_is_rebuilt_from_the_manifest(whole, tmp_
     (home / "chroma" / "graph.unfinished").touch()
     assert state(home) == state(whole)
     assert not (home / "chroma" / "graph.unfinished").exists()
+    assert [record.getMessage() for record in caplog.records if "put into their index again" in record.getMessage()]
     assert len(list((home / "chroma").glob("*/header.bin"))) == 1  # what was thrown away takes no space
 
 
