@@ -8,8 +8,9 @@ Chroma keeps texts and a log of all changes in SQLite, where nothing is lost. It
   writer has died, and throws the folder away: it is derived, and rebuilt from the manifest.
 - A graph in memory hears nothing of what other processes write. So the log's end is looked at before each use, and the
   graph is read again when it has moved.
-- Changes since the graph was last written are inserted again each time it is read, some milliseconds each. Chroma
-  writes it every `sync_threshold` changes. `save` makes up what is missing to that with deletions of nothing.
+- Changes since the graph was last written are inserted again each time it is read, some milliseconds each, also where
+  only a count is asked for: so counts and ids are read from Chroma's tables. Chroma writes the graph every
+  `sync_threshold` changes. `save` makes up what is missing to that with deletions of nothing.
 - It is written as a whole, so the threshold grows with the graph: 1000 changes up to 100,000 chunks, then a hundredth.
 """
 
@@ -20,7 +21,7 @@ import sqlite3
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -45,8 +46,14 @@ _PORTION = 1000  # records of one call
 _LOCK_S = 600.0  # for a writing of the graph by another process: seconds at a million chunks
 _SLOW_S, _PATIENCE = 1.0, 10  # a graph that takes long to read is read again at most in one part of the time
 _NUMBERS, _SPELLINGS = itertools.count(), 256
-# Of Chroma's own tables: how far the texts have come, and how many changes the graph's files lack.
+# Of Chroma's own tables: how far the texts have come, whether the log is ahead of them, what there is, and how many
+# changes the graph's files lack.
 _END = "SELECT s.id, m.seq_id FROM segments s LEFT JOIN max_seq_id m ON m.segment_id = s.id WHERE s.scope = 'METADATA'"
+_BEHIND = """SELECT coalesce(max(seq_id), 0) > (SELECT coalesce(max(m.seq_id), 0)
+    FROM segments s JOIN max_seq_id m ON m.segment_id = s.id WHERE s.scope = 'METADATA') FROM embeddings_queue"""
+_HAS_TABLES = """SELECT count(*) = 4 FROM sqlite_master
+    WHERE name IN ('embeddings', 'embeddings_queue', 'max_seq_id', 'segments')"""
+_COUNT, _IDS = "SELECT count(*) FROM embeddings", "SELECT embedding_id FROM embeddings"
 _UNSAVED = """SELECT count(*) FROM embeddings_queue WHERE seq_id > (SELECT coalesce(max(m.seq_id), -1)
     FROM segments s JOIN max_seq_id m ON m.segment_id = s.id WHERE s.scope = 'VECTOR')"""
 
@@ -70,7 +77,6 @@ class ChromaFolder:
         self._writing = False
         self.client: ClientAPI | None = None  # of the present collection
         self._collection: Collection | None = None
-        self._with_graph = False
         self._file: object = None  # which file SQLite has open
         self._seen: object = None  # the end of the log that the graph in memory has come to
         self._read_at, self._took_s = 0.0, 0.0
@@ -79,12 +85,12 @@ class ChromaFolder:
     # --- use ------------------------------------------------------------------------------------
 
     @contextmanager
-    def reading(self, *, graph: bool = True) -> Iterator["Collection"]:
-        """The collection; without the graph, which costs to read, only ids, texts and counts may be asked for."""
+    def reading(self) -> Iterator["Collection"]:
+        """The collection, for as long as the block runs."""
         with self._turn:
-            while not self._is_ready(graph):
+            while not self._is_present():
                 if not self._n_users:
-                    self._open(graph)
+                    self._open()
                     break  # it may have moved on already, where another process writes all the time
                 self._turn.wait()
             self._n_users += 1
@@ -110,7 +116,7 @@ class ChromaFolder:
                 self._n_unsaved = 0 if due else self._n_unsaved + n
             finally:
                 self._writing = False
-            self._seen = self._end_of_log()
+            self._seen = self._table(_END)
         if not self._n_unsaved:
             self._raise_threshold()
 
@@ -128,7 +134,7 @@ class ChromaFolder:
 
     def save(self) -> None:
         """Have the graph written, if its files lack much. The caller holds the base's writer lock."""
-        if not self._with_graph or self._n_unsaved <= MOST_UNSAVED:
+        if self._collection is None or self._n_unsaved <= MOST_UNSAVED:
             return
         for portion in self.portions(self._threshold - self._n_unsaved):
             with self.writing(portion.stop - portion.start) as collection:
@@ -140,35 +146,57 @@ class ChromaFolder:
             if self.client is not None:
                 self.client.close()  # type: ignore[attr-defined]  # only concrete clients declare it
             self.client = self._collection = None
-            self._with_graph = False
+
+    # --- what is in it, without the graph ---------------------------------------------------------
+
+    def count(self) -> int:
+        """How many records there are."""
+        return int(self._table(_COUNT)[0][0]) if self._is_there() else 0
+
+    def ids(self) -> set[str]:
+        """The ids of all records."""
+        return {row[0] for row in self._table(_IDS)} if self._is_there() else set()
+
+    def present(self, ids: Sequence[str]) -> set[str]:
+        """Those of the ids that are there."""
+        found: set[str] = set()
+        for i in range(0, len(ids) if self._is_there() else 0, _PORTION):
+            portion = ids[i : i + _PORTION]
+            among = f"{_IDS} WHERE embedding_id IN ({','.join('?' * len(portion))})"
+            found.update(row[0] for row in self._table(among, portion))
+        return found
+
+    def _is_there(self) -> bool:
+        """Whether there are tables; what a dead writer has left undone is done, or thrown away, first."""
+        if self._present_file() is None or not self._table(_HAS_TABLES)[0][0]:
+            return False
+        if self._mark_file.exists() or self._table(_BEHIND)[0][0]:
+            with self.reading():
+                pass
+        return True
 
     # --- opening --------------------------------------------------------------------------------
 
-    def _is_ready(self, graph: bool) -> bool:  # noqa: FBT001
+    def _is_present(self) -> bool:
         if self._collection is None or self._file != self._present_file():
             return False
-        if not graph:
-            return True
         recent = self._took_s > _SLOW_S and time.monotonic() - self._read_at < _PATIENCE * self._took_s
-        return self._with_graph and (self._writing or recent or self._seen == self._end_of_log())
+        return self._writing or recent or self._seen == self._table(_END)
 
-    def _open(self, graph: bool) -> None:  # noqa: FBT001
+    def _open(self) -> None:
         """Open the collection as it is now; where a writer has left the graph unfinished, one in memory is kept."""
-        with self._graph_lock() if graph or self._mark_file.exists() else nullcontext():
+        with self._graph_lock():
             unfinished = self._mark_file.exists()
-            if unfinished and self._with_graph and self._file == self._present_file():
-                self._seen = self._end_of_log()
+            if unfinished and self._collection is not None and self._file == self._present_file():
+                self._seen = self._table(_END)
                 return
             started = time.monotonic()
-            if unfinished or self._with_graph or self._collection is None:
-                self.close()
-                if unfinished:
-                    self._discard()
-                self._connect()
-            if graph:
-                self._seen = self._end_of_log()
-                self._read_graph()
-                self._read_at, self._took_s = time.monotonic(), time.monotonic() - started
+            self.close()
+            if unfinished:
+                self._discard()
+            self._connect()
+            self._read_graph()
+            self._read_at, self._took_s = time.monotonic(), time.monotonic() - started
 
     def _connect(self) -> None:
         forbid_calling_home()
@@ -191,16 +219,16 @@ class ChromaFolder:
     def _read_graph(self) -> None:
         collection = cast("Collection", self._collection)
         self._threshold = int(collection.configuration_json["hnsw"]["sync_threshold"])
-        self._n_unsaved = int(self._asked(_UNSAVED)[0][0])
+        self._n_unsaved = int(self._table(_UNSAVED)[0][0])
         # A writer that died between its log and its graph leaves so much to do that reading the graph writes it too.
         with self._marked() if self._n_unsaved >= self._threshold else nullcontext():
             collection.get(limit=1, include=["embeddings"])
-        self._n_unsaved = int(self._asked(_UNSAVED)[0][0])
-        self._with_graph = True
+        self._n_unsaved = int(self._table(_UNSAVED)[0][0])
+        self._seen = self._table(_END)
 
     def _raise_threshold(self) -> None:
-        with self.reading(graph=False) as collection:
-            wanted = collection.count() // _SHARE
+        with self.reading() as collection:
+            wanted = self.count() // _SHARE
             if wanted < 2 * self._threshold:
                 return
             changed = cast("UpdateCollectionConfiguration", {"hnsw": {"sync_threshold": wanted}})
@@ -264,10 +292,6 @@ class ChromaFolder:
 
     # --- Chroma's tables ------------------------------------------------------------------------
 
-    def _end_of_log(self) -> object:
-        """Moves with each change."""
-        return self._asked(_END)
-
     def _present_file(self) -> object:
         """Another one where another process has thrown the folder away."""
         try:
@@ -275,6 +299,6 @@ class ChromaFolder:
         except FileNotFoundError:
             return None
 
-    def _asked(self, sql: str) -> list[tuple[Any, ...]]:
+    def _table(self, sql: str, parameters: Sequence[str] = ()) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self._folder / _DATABASE, timeout=30)) as database:
-            return database.execute(sql).fetchall()
+            return database.execute(sql, parameters).fetchall()

@@ -25,21 +25,15 @@ class VectorIndex:
         self._chroma = ChromaFolder(folder)
 
     def __len__(self) -> int:
-        with self._chroma.reading(graph=False) as collection:
-            return collection.count()
+        return self._chroma.count()
 
     def ids(self) -> set[str]:
         """The ids of all chunks."""
-        with self._chroma.reading(graph=False) as collection:
-            return set(collection.get(include=[])["ids"])
+        return self._chroma.ids()
 
     def present(self, ids: Sequence[str]) -> set[str]:
         """Those of the ids that are there."""
-        found: set[str] = set()
-        with self._chroma.reading(graph=False) as collection:
-            for i in range(0, len(ids), _PORTION):
-                found.update(collection.get(ids=list(ids[i : i + _PORTION]), include=[])["ids"])
-        return found
+        return self._chroma.present(ids)
 
     def vectors(self, ids: Sequence[str]) -> dict[str, npt.NDArray[np.float32]]:
         """The vectors of chunks by id, as they were put."""

@@ -201,7 +201,7 @@ def test_ingest_search_and_ask_write_only_to_the_home_and_open_no_connection(tmp
 def test_chroma_is_opened_with_telemetry_off_and_onnxruntime_with_its_switch():
     code = (
         "import os, sys; from pathlib import Path; from chinese_llm_rag.knowledge_base.vectors import VectorIndex\n"
-        "index = VectorIndex(Path(sys.argv[1])); len(index); settings = index._chroma.client._system.settings\n"
+        "index = VectorIndex(Path(sys.argv[1])); index.vectors([]); settings = index._chroma.client._system.settings\n"
         "print(settings.anonymized_telemetry, os.environ['ORT_DISABLE_TELEMETRY'], os.environ['HF_HUB_OFFLINE'])"
     )
     import tempfile
